@@ -1,0 +1,1 @@
+"""The triggers: each decodes an event, calls one use case of `shared/`, and encodes the answer."""

@@ -1,0 +1,154 @@
+"""The management API for installations, their chargers, and the one-time grants at those."""
+
+import secrets
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+import azure.functions as func
+import msgspec
+
+from functions.encoding import answer, decoded, managed, no_content
+from functions.levels import API_LEVEL
+from functions.services import services
+from shared import telemetry
+from shared.errors import InvalidInput, NotFound, ZapCloudError
+from shared.identifiers import canonical_uuid
+
+installations = func.Blueprint()
+
+_Text = Annotated[str, msgspec.Meta(max_length=200)]
+_Driver = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+_Serial = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9]{0,32}$")]
+_Grace = Annotated[int, msgspec.Meta(ge=0, le=240)]
+_Seconds = Annotated[int, msgspec.Meta(ge=1, le=86400)]
+
+
+class ChargerInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    id: _Text
+    device_id: _Serial = ""
+    name: _Text = ""
+
+
+class InstallationInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """`chargers` are added to those known; where a ZapCloud account is configured they are read from there."""
+
+    name: _Text = ""
+    mode: Literal["enforce", "observe", "open"] = "enforce"
+    outage_policy: Literal["refuse", "allow-and-mark"] = "refuse"
+    card_grace_seconds: _Grace = 60
+    chargers: Annotated[list[ChargerInput], msgspec.Meta(max_length=1000)] = []
+
+
+class GrantInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    driver: _Driver
+    expires_in: _Seconds = 600
+
+
+@installations.route("installations/{id}", methods=["PUT"], auth_level=API_LEVEL)
+@managed
+async def put_installation(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.storage.chargers import Charger
+    from shared.storage.installations import Installation, Mode, OutagePolicy
+
+    installation_id = _uuid(req)
+    given = decoded(req, InstallationInput)
+    chargers = []
+    for charger in given.chargers:
+        charger_id = canonical_uuid(charger.id)
+        if charger_id is None:
+            raise InvalidInput("a charger cannot be registered", {"chargers": "each id must be a hyphenated UUID"})
+        chargers.append(
+            Charger(
+                id=charger_id,
+                installation_id=installation_id,
+                device_id=charger.device_id.upper(),
+                name=charger.name,
+            )
+        )
+    installation = Installation(
+        id=installation_id,
+        name=given.name,
+        mode=Mode(given.mode),
+        outage_policy=OutagePolicy(given.outage_policy),
+        card_grace_seconds=given.card_grace_seconds,
+    )
+    directory = services().directory
+    await directory.register(chargers)
+    await services().installations.put(installation)
+    directory.changed(installation_id)
+    try:
+        await directory.reload(installation_id)
+    except ZapCloudError as error:
+        telemetry.warning("chargers.reload_failed", installationId=installation_id, reason=str(error))
+    telemetry.event("installation.changed", installationId=installation_id, mode=installation.mode)
+    return answer(installation)
+
+
+@installations.route("installations", methods=["GET"], auth_level=API_LEVEL)
+@managed
+async def list_installations(req: func.HttpRequest) -> func.HttpResponse:
+    return answer({"items": await services().installations.all(), "cursor": None})
+
+
+@installations.route("installations/{id}", methods=["GET"], auth_level=API_LEVEL)
+@managed
+async def get_installation(req: func.HttpRequest) -> func.HttpResponse:
+    found = await services().installations.get(_uuid(req))
+    if found is None:
+        raise NotFound("no installation of that id; PUT it first")
+    return answer(found)
+
+
+@installations.route("chargers/{id}/grants", methods=["POST"], auth_level=API_LEVEL)
+@managed
+async def post_grant(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.storage.authorizations import Grant
+
+    given = decoded(req, GrantInput)
+    now = services().clock()
+    grant = Grant(
+        id=secrets.token_hex(8),
+        charger_id=await _charger_id(req),
+        driver=given.driver,
+        created_at=now,
+        expires_at=now + timedelta(seconds=given.expires_in),
+    )
+    await services().authorizations.put_grant(grant)
+    telemetry.event("grant.created", chargerId=grant.charger_id, grantId=grant.id, expiresAt=grant.expires_at)
+    return answer(grant, HTTPStatus.CREATED)
+
+
+@installations.route("chargers/{id}/grants", methods=["GET"], auth_level=API_LEVEL)
+@managed
+async def list_grants(req: func.HttpRequest) -> func.HttpResponse:
+    standing = await services().authorizations.read(await _charger_id(req))
+    now = services().clock()
+    return answer({"items": [grant for grant, _ in standing.grants if grant.expires_at > now], "cursor": None})
+
+
+@installations.route("chargers/{id}/grants/{grant}", methods=["DELETE"], auth_level=API_LEVEL)
+@managed
+async def delete_grant(req: func.HttpRequest) -> func.HttpResponse:
+    grant_id = req.route_params.get("grant", "")
+    if not grant_id.isalnum():
+        raise NotFound("no grant of that id")
+    await services().authorizations.delete_grant(await _charger_id(req), grant_id)
+    return no_content()
+
+
+async def _charger_id(req: func.HttpRequest) -> str:
+    """The charger of the route, by UUID or serial; raises NotFound where we do not know it."""
+    text = req.route_params.get("id", "")
+    if text.isalnum() or canonical_uuid(text):
+        charger = await services().directory.charger(canonical_uuid(text) or text)
+        if charger:
+            return charger.id
+    raise NotFound("no charger of that id; PUT its installation first, with its chargers or a ZapCloud account")
+
+
+def _uuid(req: func.HttpRequest) -> str:
+    found = canonical_uuid(req.route_params.get("id"))
+    if found is None:
+        raise InvalidInput("the id is wrong", {"id": "must be a hyphenated UUID, as Zaptec Portal shows it"})
+    return found

@@ -1,0 +1,28 @@
+"""Timers that keep the log complete and the chargers known."""
+
+import azure.functions as func
+
+from functions.services import services
+from shared import telemetry
+from shared.errors import ZapbridgeError
+
+maintenance = func.Blueprint()
+
+
+@maintenance.timer_trigger("timer", schedule="30 * * * * *", run_on_startup=False, use_monitor=False)
+async def sweep(timer: func.TimerRequest) -> None:
+    """Complete what a crash or an outage left half done; what fails now is done by the next run."""
+    try:
+        await services().sweep.run()
+    except ZapbridgeError as error:
+        telemetry.warning("sweep.failed", reason=str(error))
+
+
+@maintenance.timer_trigger("timer", schedule="0 17 * * * *", run_on_startup=False, use_monitor=False)
+async def reload_chargers(timer: func.TimerRequest) -> None:
+    """Learn of new chargers; ZapCloud asks that its charger lists be read at most hourly."""
+    for installation in await services().installations.all():
+        try:
+            await services().directory.reload(installation.id)
+        except ZapbridgeError as error:
+            telemetry.warning("chargers.reload_failed", installationId=installation.id, reason=str(error))

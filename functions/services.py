@@ -1,0 +1,153 @@
+"""Everything the triggers call, built once per process from the settings, when the first of them runs.
+
+The imports are inside, so that indexing the app, which every cold start waits for, loads none of it.
+"""
+
+import functools
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shared.clock import Clock, clock_from
+from shared.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from shared.access.directory import Directory
+    from shared.security.access_tokens import TokenService
+    from shared.security.hook_credentials import HookCredentials
+    from shared.security.validator import Validator
+    from shared.sessions.end import EndHook
+    from shared.sessions.ledger import Ledger
+    from shared.sessions.listing import Listing
+    from shared.sessions.start import StartHook
+    from shared.sessions.sweep import Sweep
+    from shared.storage.authorizations import Authorizations
+    from shared.storage.credentials import Credentials
+    from shared.storage.decisions import Decisions
+    from shared.storage.installations import Installations
+    from shared.storage.quarantine import Quarantine
+    from shared.storage.tokens import Tokens
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    settings: Settings
+    clock: Clock
+    validator: "Validator"
+    hook_credentials: "HookCredentials"
+    token_service: "TokenService"
+    start_hook: "StartHook"
+    end_hook: "EndHook"
+    sweep: "Sweep"
+    directory: "Directory"
+    ledger: "Ledger"
+    listing: "Listing"
+    installations: "Installations"
+    tokens: "Tokens"
+    authorizations: "Authorizations"
+    decisions: "Decisions"
+    quarantine: "Quarantine"
+    credentials: "Credentials"
+
+
+@functools.cache
+def services() -> Services:
+    """Raises ConfigurationError naming every setting that is missing or wrong."""
+    return build(read_settings(os.environ))
+
+
+def build(settings: Settings) -> Services:
+    from shared.access.directory import Directory
+    from shared.security.access_tokens import TokenService
+    from shared.security.hook_credentials import HookCredentials, configured_credentials
+    from shared.security.validator import Validator
+    from shared.sessions.admission import Admission
+    from shared.sessions.end import EndHook
+    from shared.sessions.intake import Intake
+    from shared.sessions.ledger import Ledger
+    from shared.sessions.listing import Listing
+    from shared.sessions.outage import Outage
+    from shared.sessions.request import Placing
+    from shared.sessions.start import StartHook
+    from shared.sessions.sweep import Sweep
+    from shared.storage.authorizations import Authorizations
+    from shared.storage.chargers import Chargers
+    from shared.storage.credentials import Credentials
+    from shared.storage.decisions import Decisions
+    from shared.storage.installations import Installations, OutagePolicy
+    from shared.storage.quarantine import Quarantine
+    from shared.storage.session_index import SessionIndex
+    from shared.storage.sessions import Sessions
+    from shared.storage.table import Tables
+    from shared.storage.tokens import Tokens
+    from shared.zapcloud.client import ZapCloud
+    from shared.zapcloud.hooks import aliases_with
+
+    clock = clock_from(settings.clock_path)
+    tables = Tables(settings.tables)
+    installations, chargers, tokens = Installations(tables), Chargers(tables), Tokens(tables)
+    authorizations, decisions, quarantine = Authorizations(tables), Decisions(tables), Quarantine(tables)
+    credentials, index = Credentials(tables), SessionIndex(tables)
+    zapcloud = None
+    if settings.zapcloud_configured:
+        zapcloud = ZapCloud(clock, settings.zapcloud_url, settings.zapcloud_username, settings.zapcloud_password)
+    hook_credentials = HookCredentials(clock, credentials, configured_credentials(settings.hook_credentials))
+    token_service = TokenService(clock, settings.identity_key, hook_credentials)
+    entra = None
+    if settings.entra_configured:
+        from shared.security.entra import EntraTokens
+
+        entra = EntraTokens(clock, settings.entra_issuer, settings.entra_audience, settings.entra_jwks_url)
+    directory = Directory(clock, installations, chargers, zapcloud.chargers if zapcloud else None)
+    ledger = Ledger(clock, Sessions(tables), index)
+    outage = Outage(
+        clock,
+        settings.identity_key,
+        OutagePolicy(settings.default_outage_policy),
+        tokens,
+        authorizations,
+        decisions,
+        ledger,
+    )
+    intake = Intake(clock, quarantine)
+    admission = Admission(clock, tokens, authorizations, decisions, ledger, zapcloud.has_session if zapcloud else None)
+    end_hook = EndHook(tokens, authorizations, ledger, intake)
+    return Services(
+        settings=settings,
+        clock=clock,
+        validator=Validator(hook_credentials, token_service, entra),
+        hook_credentials=hook_credentials,
+        token_service=token_service,
+        start_hook=StartHook(
+            aliases_with(settings.token_aliases, settings.charger_aliases, settings.installation_aliases),
+            settings.hook_budget,
+            Placing(directory, settings.identity_key),
+            admission,
+            outage,
+            intake,
+        ),
+        end_hook=end_hook,
+        sweep=Sweep(
+            clock,
+            credentials,
+            installations,
+            chargers,
+            tokens,
+            decisions,
+            authorizations,
+            index,
+            ledger,
+            outage,
+            end_hook,
+            zapcloud,
+        ),
+        directory=directory,
+        ledger=ledger,
+        listing=Listing(index),
+        installations=installations,
+        tokens=tokens,
+        authorizations=authorizations,
+        decisions=decisions,
+        quarantine=quarantine,
+        credentials=credentials,
+    )

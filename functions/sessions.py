@@ -1,0 +1,76 @@
+"""The management API's session log."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import azure.functions as func
+import msgspec
+
+from functions.encoding import answer, instant_parameter, limit_parameter, managed
+from functions.levels import API_LEVEL
+from functions.services import services
+from shared.errors import InvalidInput, NotFound
+from shared.identifiers import canonical_uuid
+
+sessions = func.Blueprint()
+
+
+class TimelineItem(msgspec.Struct, rename="camel"):
+    at: datetime
+    source: str
+    event: str
+    data: dict[str, Any]
+
+
+class SessionOutput(msgspec.Struct, rename="camel", kw_only=True):
+    """A session in the list; one alone also has its timeline."""
+
+    session_id: str
+    installation_id: str | None
+    charger_id: str | None
+    driver: str | None
+    status: str
+    start: datetime | None
+    end: datetime | None
+    energy_kwh: float | None
+    source: str | None
+
+
+class SessionDetails(SessionOutput, rename="camel", kw_only=True):
+    token_id: str | None
+    mode: str | None
+    verdict: str | None
+    outage: bool
+    contradicted: bool
+    signed_session: str | None
+    timeline: list[TimelineItem]
+
+
+@sessions.route("sessions", methods=["GET"], auth_level=API_LEVEL)
+@managed
+async def list_sessions(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.sessions.listing import DEFAULT_SPAN
+
+    wanted = req.params.get("installation")
+    if wanted and canonical_uuid(wanted) is None:
+        raise InvalidInput("a parameter is wrong", {"installation": "must be a UUID"})
+    end = instant_parameter(req, "to") or services().clock() + timedelta(seconds=1)
+    start = instant_parameter(req, "from") or end - DEFAULT_SPAN
+    limit = limit_parameter(req)
+    ids: list[str | None] = [canonical_uuid(wanted)]
+    if not wanted:
+        ids = [installation.id for installation in await services().installations.all()] + [None]
+    await services().ledger.listed()
+    page = await services().listing.page(ids, start, end, req.params.get("cursor"), limit)
+    items = [msgspec.convert(entry, SessionOutput, from_attributes=True) for entry in page.items]
+    return answer({"items": items, "cursor": page.cursor})
+
+
+@sessions.route("sessions/{id}", methods=["GET"], auth_level=API_LEVEL)
+@managed
+async def get_session(req: func.HttpRequest) -> func.HttpResponse:
+    session_id = canonical_uuid(req.route_params.get("id"))
+    view = await services().ledger.view(session_id) if session_id else None
+    if view is None:
+        raise NotFound("no session of that id")
+    return answer(msgspec.convert(view, SessionDetails, from_attributes=True))

@@ -1,0 +1,1 @@
+"""Who may charge: tokens, one-time grants, and the verdict on a request."""

@@ -1,0 +1,80 @@
+"""The installations and chargers we know, remembered for a while so that a poll need not read them."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from shared import telemetry
+from shared.clock import Clock
+from shared.errors import ZapbridgeError
+from shared.identifiers import canonical_uuid
+from shared.storage.cache import Cache
+from shared.storage.chargers import Charger, Chargers
+from shared.storage.installations import Installation, Installations
+
+_SETTINGS_AGE = timedelta(seconds=30)
+_RELOAD_EVERY = timedelta(minutes=1)
+
+Hierarchy = Callable[[str], Awaitable[list[Charger]]]
+"""Asks ZapCloud for the chargers of an installation; raises ZapCloudError."""
+
+
+class Directory:
+    def __init__(
+        self, clock: Clock, installations: Installations, chargers: Chargers, hierarchy: Hierarchy | None
+    ) -> None:
+        self._clock = clock
+        self._chargers = chargers
+        self._hierarchy = hierarchy
+        self._installation_cache = Cache[str, Installation | None](clock, _SETTINGS_AGE, installations.get)
+        self._charger_cache = Cache[str, Charger | None](clock, _SETTINGS_AGE, self._read_charger)
+        self._asked: dict[str, datetime] = {}
+
+    async def installation(self, installation_id: str) -> Installation | None:
+        return await self._installation_cache.get(installation_id)
+
+    def last_known_installation(self, installation_id: str) -> Installation | None:
+        return self._installation_cache.last_known(installation_id)
+
+    def changed(self, installation_id: str) -> None:
+        """Settings were just written here; do not serve the old ones."""
+        self._installation_cache.forget(installation_id)
+
+    async def charger(self, uuid_or_serial: str) -> Charger | None:
+        return await self._charger_cache.get(uuid_or_serial)
+
+    def last_known_charger(self, uuid_or_serial: str) -> Charger | None:
+        return self._charger_cache.last_known(uuid_or_serial)
+
+    async def charger_after_asking(self, charger_id: str, installation_id: str) -> Charger | None:
+        """A charger we do not know may be new: ask ZapCloud, at most once a minute, and look again."""
+        now = self._clock()
+        last = self._asked.get(installation_id)
+        if self._hierarchy is None or (last and now - last < _RELOAD_EVERY):
+            return None
+        self._asked[installation_id] = now
+        try:
+            await self.reload(installation_id)
+        except ZapbridgeError as error:
+            telemetry.warning("chargers.reload_failed", installationId=installation_id, reason=str(error))
+            return None
+        return await self.charger(charger_id)
+
+    async def reload(self, installation_id: str) -> int:
+        """Store the chargers ZapCloud says an installation has; returns how many. Does nothing without an account."""
+        if self._hierarchy is None:
+            return 0
+        found = await self._hierarchy(installation_id)
+        await self.register(found)
+        return len(found)
+
+    async def register(self, chargers: list[Charger]) -> None:
+        for charger in chargers:
+            if await self._chargers.get(charger.id) != charger:
+                await self._chargers.put(charger)
+            self._charger_cache.forget(charger.id)
+            self._charger_cache.forget(charger.device_id)
+
+    async def _read_charger(self, uuid_or_serial: str) -> Charger | None:
+        if charger_id := canonical_uuid(uuid_or_serial):
+            return await self._chargers.get(charger_id)
+        return await self._chargers.by_serial(uuid_or_serial)

@@ -1,0 +1,1 @@
+"""Who calls us, and how they prove it."""

@@ -1,0 +1,162 @@
+"""The session log: facts added to sessions, and the index that lists them.
+
+A fact is stored before anything else happens on its account. The index is a projection: it may lag behind a crash
+until the next fact of the session, or the sweep, draws it again.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared import telemetry
+from shared.clock import Clock
+from shared.errors import StorageUnavailable
+from shared.sessions.view import Event, SessionView, Source, Status, fold
+from shared.storage.authorizations import Claim
+from shared.storage.session_index import SessionEntry, SessionIndex
+from shared.storage.sessions import Fact, Sessions
+from shared.zapcloud.hooks import EndReport
+
+_EARLIEST_CREDIBLE_START = timedelta(days=60)
+_LATEST_CREDIBLE_START = timedelta(minutes=5)
+
+
+class Ledger:
+    def __init__(self, clock: Clock, sessions: Sessions, index: SessionIndex) -> None:
+        self._clock = clock
+        self._sessions = sessions
+        self._index = index
+        self._unlisted: list[SessionEntry] = []
+        self._listing: asyncio.Task[None] | None = None
+
+    async def view(self, session_id: str) -> SessionView | None:
+        """None where nobody ever stated anything about the session."""
+        record = await self._sessions.read(session_id)
+        return fold(session_id, record.facts) if record.facts else None
+
+    async def authorized(self, claim: Claim) -> bool:
+        """Store that a claim was given; True if the session is new, False if something was known of it before.
+
+        A new session is listed behind the caller's back (the answer need not wait for it); see `listed`.
+        """
+        fact = authorization(claim)
+        if not await self._sessions.add(claim.session_id, fact, claim.at):
+            return False
+        view = fold(claim.session_id, (fact,))
+        self._unlisted.append(_entry(view, claim.at))
+        if self._listing is None or self._listing.done():
+            self._listing = asyncio.get_running_loop().create_task(self._list_new())
+        return True
+
+    async def listed(self) -> None:
+        """Wait until the sessions authorized by this process are listed."""
+        if self._listing is not None:
+            await self._listing
+
+    async def superseded(self, old: Claim, new: Claim) -> None:
+        """Store that a claim was replaced, its own authorization first in case a crash left it out."""
+        await self._sessions.add(old.session_id, authorization(old), old.at)
+        fact = Fact(at=new.at, source=Source.ZAPBRIDGE, event=Event.SUPERSEDED, data={"by": new.session_id})
+        await self._sessions.add(old.session_id, fact, old.at)
+        await self.project(old.session_id)
+
+    async def ended(self, report: EndReport, source: Source, installation_id: str | None) -> SessionView:
+        """Store a report of a session's figures and list what it now amounts to; any number of times is once.
+
+        `installation_id` says where it was, if that is known, for a session whose authorization was never heard of.
+        """
+        now = self._clock()
+        data: dict[str, Any] = {
+            "start": _text(report.start),
+            "end": _text(report.end),
+            "energyKwh": report.energy_kwh,
+            "signedSession": report.signed_session,
+            "installationId": installation_id,
+        }
+        stated = {name: value for name, value in data.items() if value is not None}
+        fact = Fact(at=now, source=source, event=Event.ENDED, data=stated)
+        await self._sessions.add(report.session_id, fact, _listing_instant(report.start, now))
+        return await self.project(report.session_id)
+
+    async def attributed(self, claim: Claim) -> None:
+        """Store whose session an id turned out to be that was given during an outage and never written down."""
+        fact = Fact(at=self._clock(), source=Source.ZAPBRIDGE, event=Event.ATTRIBUTED, data=_claim_data(claim))
+        await self._sessions.add(claim.session_id, fact, claim.at)
+        await self.project(claim.session_id)
+
+    async def project(self, session_id: str) -> SessionView:
+        """Draw the session's entry in the index from its facts."""
+        record = await self._sessions.read(session_id)
+        view = fold(session_id, record.facts)
+        entry = _entry(view, record.listed_at or self._clock())
+        await self._index.put(entry)
+        if view.installation_id and any(_without_place(fact) for fact in record.facts):
+            await self._index.forget_unknown(entry)
+        return view
+
+    async def _list_new(self) -> None:
+        while self._unlisted:
+            entries, self._unlisted = self._unlisted, []
+            try:
+                await self._index.put_new(entries)
+            except StorageUnavailable:
+                telemetry.warning("sessions.listing_postponed", sessions=len(entries))
+                return
+
+
+def authorization(claim: Claim) -> Fact:
+    """The fact that a claim was given; the same claim always makes the same fact."""
+    source = Source.OUTAGE_POLICY if claim.outage else Source.START_HOOK
+    return Fact(at=claim.at, source=source, event=Event.AUTHORIZED, data=_claim_data(claim))
+
+
+def is_over(view: SessionView | None) -> bool:
+    return view is not None and view.status is Status.ENDED
+
+
+def _claim_data(claim: Claim) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "at": _text(claim.at),
+        "installationId": claim.installation_id,
+        "chargerId": claim.charger_id,
+        "mode": claim.mode,
+        "verdict": claim.verdict,
+        "tokenId": claim.token_id,
+        "driver": claim.driver,
+        "limited": claim.limited or None,
+        "outage": claim.outage or None,
+    }
+    return {name: value for name, value in data.items() if value is not None}
+
+
+def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
+    return SessionEntry(
+        session_id=view.session_id,
+        listed_at=listed_at,
+        facts=len(view.timeline),
+        status=view.status,
+        start_known=view.start_known,
+        installation_id=view.installation_id,
+        charger_id=view.charger_id,
+        driver=view.driver,
+        start=view.start,
+        end=view.end,
+        energy_kwh=view.energy_kwh,
+        source=view.source,
+    )
+
+
+def _without_place(fact: Fact) -> bool:
+    """Whether a session of which this was all that was known is listed under no installation."""
+    return fact.event == Event.ENDED and "installationId" not in fact.data
+
+
+def _listing_instant(start: datetime | None, now: datetime) -> datetime:
+    """A session is listed under its start, or under now where a charger's wrong clock makes the start incredible."""
+    if start and now - _EARLIEST_CREDIBLE_START <= start <= now + _LATEST_CREDIBLE_START:
+        return start
+    return now
+
+
+def _text(instant: datetime | None) -> str | None:
+    return instant.isoformat().replace("+00:00", "Z") if instant else None

@@ -1,0 +1,152 @@
+"""Completes what a crash or an outage left half done. Runs every minute; doing it twice changes nothing."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from shared import telemetry
+from shared.clock import Clock
+from shared.errors import ZapCloudError, ZapCloudUnavailable
+from shared.sessions.claim import token_key
+from shared.sessions.end import EndHook
+from shared.sessions.ledger import Ledger
+from shared.sessions.outage import Outage
+from shared.sessions.view import Source, Status
+from shared.storage.authorizations import Authorizations, Claim
+from shared.storage.chargers import Chargers
+from shared.storage.credentials import Credentials
+from shared.storage.decisions import Decisions
+from shared.storage.installations import Installations
+from shared.storage.session_index import SessionEntry, SessionIndex, month_partition
+from shared.storage.tokens import Tokens
+from shared.zapcloud.client import ZapCloud
+
+_OVERLAP = timedelta(minutes=2)
+_FIRST_LOOK_BACK = timedelta(days=1)
+_LOOK_BACK_FOR_SESSIONS = timedelta(days=35)
+_ASK_AFTER = timedelta(minutes=5)
+_MAX_QUESTIONS = 50
+_PAGE = 1000
+
+
+class Sweep:
+    def __init__(
+        self,
+        clock: Clock,
+        credentials: Credentials,
+        installations: Installations,
+        chargers: Chargers,
+        tokens: Tokens,
+        decisions: Decisions,
+        authorizations: Authorizations,
+        index: SessionIndex,
+        ledger: Ledger,
+        outage: Outage,
+        end_hook: EndHook,
+        zapcloud: ZapCloud | None,
+    ) -> None:
+        self._clock = clock
+        self._credentials = credentials
+        self._installations = installations
+        self._chargers = chargers
+        self._tokens = tokens
+        self._decisions = decisions
+        self._authorizations = authorizations
+        self._index = index
+        self._ledger = ledger
+        self._outage = outage
+        self._end_hook = end_hook
+        self._zapcloud = zapcloud
+
+    async def run(self) -> None:
+        """Raises StorageUnavailable; the next run starts where the last complete one ended."""
+        now = self._clock()
+        await self._outage.write_down()
+        await self._complete_claims(now)
+        installation_ids = [installation.id for installation in await self._installations.all()]
+        for installation_id in installation_ids:
+            await self._ask_for_figures(installation_id, now)
+        for place in (None, *installation_ids):
+            await self._attribute_outage_sessions(place, now)
+
+    async def _complete_claims(self, now: datetime) -> None:
+        """Store and list what was authorized since the last run and never got further than its claim."""
+        since = await self._credentials.swept_until() or now - _FIRST_LOOK_BACK
+        for claim in await self._authorizations.claims_since(since - _OVERLAP):
+            await self._ledger.authorized(claim)
+            await self._ledger.project(claim.session_id)
+        await self._ledger.listed()
+        await self._credentials.set_swept_until(now)
+
+    async def _ask_for_figures(self, installation_id: str, now: datetime) -> None:
+        """Ask ZapCloud how superseded sessions ended; one that never began stays as it is."""
+        if self._zapcloud is None:
+            return
+        waiting = [
+            entry
+            for partition in _months(installation_id, now)
+            for entry in await self._index.with_status(partition, Status.SUPERSEDED)
+            if entry.start and now - entry.start >= _ASK_AFTER
+        ]
+        for entry in waiting[:_MAX_QUESTIONS]:
+            try:
+                report = await self._zapcloud.session(entry.session_id)
+            except ZapCloudUnavailable:
+                return
+            except ZapCloudError as error:
+                telemetry.warning("sessions.figures_refused", sessionId=entry.session_id, reason=str(error))
+                continue
+            if report and report.end:
+                await self._end_hook.record(report, Source.SESSION_API, installation_id)
+
+    async def _attribute_outage_sessions(self, installation_id: str | None, now: datetime) -> None:
+        """Find whose sessions those are that ended without a known start and bear an outage session's kind of id."""
+        nameless = [
+            entry
+            for partition in _months(installation_id, now)
+            for entry in await self._index.without_start(partition)
+            if uuid.UUID(entry.session_id).version == 5
+        ]
+        if not nameless:
+            return
+        chargers = {charger.id: charger.installation_id for charger in await self._chargers.all()}
+        drivers = await self._drivers_by_token()
+        for entry in nameless:
+            await self._attribute(entry, chargers, drivers)
+
+    async def _attribute(self, entry: SessionEntry, chargers: dict[str, str], drivers: dict[str, str | None]) -> None:
+        around = entry.start or entry.listed_at
+        found = self._outage.recognise(entry.session_id, around, chargers, drivers)
+        if found is None:
+            return
+        charger_id, token_id = found
+        claim = Claim(
+            session_id=entry.session_id,
+            installation_id=chargers[charger_id],
+            charger_id=charger_id,
+            request_key=token_key(token_id),
+            at=around,
+            mode="",
+            verdict="unchecked",
+            token_id=token_id,
+            driver=drivers[token_id],
+            outage=True,
+        )
+        await self._ledger.attributed(claim)
+        telemetry.event("outage.attributed", sessionId=entry.session_id, chargerId=charger_id, tokenId=token_id)
+
+    async def _drivers_by_token(self) -> dict[str, str | None]:
+        """Every registered token's driver, and None for the cards that were only seen."""
+        drivers: dict[str, str | None] = {}
+        for installation in await self._installations.all():
+            drivers |= dict.fromkeys(seen.token_id for seen in await self._decisions.seen_tokens(installation.id))
+        after = ""
+        while page := await self._tokens.page(after, _PAGE):
+            drivers |= {token.id: token.driver for token in page}
+            after = page[-1].id
+        return drivers
+
+
+def _months(installation_id: str | None, now: datetime) -> list[str]:
+    """The index partitions of the months in which sessions may still be waiting for something."""
+    instants = (now - _LOOK_BACK_FOR_SESSIONS, now - _LOOK_BACK_FOR_SESSIONS / 2, now)
+    return list(dict.fromkeys(month_partition(installation_id, instant) for instant in instants))

@@ -1,0 +1,140 @@
+"""The app's settings, read once from the environment, every fault listed at once.
+
+Azure hands application settings to the worker as environment variables; locally they come from local.settings.json.
+`docs/settings.md` describes each; a test keeps the two in step.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from shared.errors import ConfigurationError
+
+
+class Role(StrEnum):
+    """Which of the two sites this process is; `all` is both, for one machine."""
+
+    HOOKS = "hooks"
+    STREAMS = "streams"
+    ALL = "all"
+
+
+class ApiAuthentication(StrEnum):
+    """How callers of the management API prove themselves: by the host's function keys, or by Entra tokens."""
+
+    FUNCTION_KEY = "function-key"
+    ENTRA = "entra"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Parsed settings; each field's setting is ZAPBRIDGE_ and the field's name in capitals."""
+
+    tables: str
+    """Connection string of the account that holds the app's tables."""
+    identity_key: str
+    """Secret of at least 32 characters: token ids, outage session ids and access tokens are derived from it."""
+    role: Role = Role.ALL
+    api_auth: ApiAuthentication = ApiAuthentication.FUNCTION_KEY
+    hook_credentials: str = "[]"
+    """Hook credentials (JSON, hashes only) that must work even while storage is down; see docs/settings.md."""
+    default_outage_policy: Literal["refuse", "allow-and-mark"] = "refuse"
+    """Used where an installation's own policy was never read, since the process started during the outage."""
+    hook_budget_seconds: float = 6.0
+    """How long a web hook may wait for storage before the outage policy answers."""
+    token_aliases: str = ""
+    charger_aliases: str = ""
+    installation_aliases: str = ""
+    """Comma-separated spellings, besides the built-in ones, of the fields of ZapCloud's start request."""
+    zapcloud_url: str = "https://api.zaptec.com"
+    zapcloud_username: str = ""
+    zapcloud_password: str = ""
+    entra_issuer: str = ""
+    entra_audience: str = ""
+    entra_jwks_url: str = ""
+    clock_file: str = ""
+
+    @property
+    def hook_budget(self) -> timedelta:
+        return timedelta(seconds=self.hook_budget_seconds)
+
+    @property
+    def clock_path(self) -> Path | None:
+        return Path(self.clock_file) if self.clock_file else None
+
+    @property
+    def zapcloud_configured(self) -> bool:
+        return bool(self.zapcloud_username and self.zapcloud_password)
+
+    @property
+    def entra_configured(self) -> bool:
+        return bool(self.entra_issuer and self.entra_audience and self.entra_jwks_url)
+
+
+def setting_name(field: str) -> str:
+    return f"ZAPBRIDGE_{field.upper()}"
+
+
+def role_from(environment: Mapping[str, str]) -> Role:
+    """The role alone, which decides what is registered even while other settings are still missing."""
+    try:
+        return Role(environment.get(setting_name("role"), Role.ALL))
+    except ValueError:
+        raise ConfigurationError("ZAPBRIDGE_ROLE must be hooks, streams or all") from None
+
+
+def api_authentication_from(environment: Mapping[str, str]) -> ApiAuthentication:
+    """The API's way of authentication alone, which registration needs."""
+    try:
+        return ApiAuthentication(environment.get(setting_name("api_auth"), ApiAuthentication.FUNCTION_KEY))
+    except ValueError:
+        raise ConfigurationError("ZAPBRIDGE_API_AUTH must be function-key or entra") from None
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from environment variables; raises ConfigurationError naming every setting that is missing or wrong."""
+    values: dict[str, object] = {}
+    faults: list[str] = []
+    for field in msgspec.structs.fields(Settings):
+        name = setting_name(field.name)
+        text = environment.get(name, "").strip()
+        if text.startswith("@Microsoft.KeyVault("):
+            faults.append(f"{name} is an unresolved Key Vault reference; check the site's identity and the secret")
+        elif not text:
+            if field.required:
+                faults.append(f"{name} is missing")
+        else:
+            try:
+                values[field.name] = msgspec.convert(text, field.type, strict=False)
+            except msgspec.ValidationError as error:
+                faults.append(f"{name}: {error}")
+    faults += _inconsistencies(values)
+    if faults:
+        raise ConfigurationError("; ".join(faults))
+    return msgspec.convert(values, Settings)
+
+
+def _inconsistencies(values: Mapping[str, object]) -> list[str]:
+    faults = []
+    key = str(values.get("identity_key", ""))
+    if key and len(key) < 32:
+        faults.append("ZAPBRIDGE_IDENTITY_KEY must have at least 32 characters; generate 64 random hex digits")
+    budget = values.get("hook_budget_seconds", 1.0)
+    if isinstance(budget, float) and not 0 < budget <= 30:
+        faults.append("ZAPBRIDGE_HOOK_BUDGET_SECONDS must lie between 0 and 30")
+    if bool(values.get("zapcloud_username")) != bool(values.get("zapcloud_password")):
+        faults.append("ZAPBRIDGE_ZAPCLOUD_USERNAME and ZAPBRIDGE_ZAPCLOUD_PASSWORD go together")
+    entra = [bool(values.get(name)) for name in ("entra_issuer", "entra_audience", "entra_jwks_url")]
+    if any(entra) and not all(entra):
+        faults.append("ZAPBRIDGE_ENTRA_ISSUER, ZAPBRIDGE_ENTRA_AUDIENCE and ZAPBRIDGE_ENTRA_JWKS_URL go together")
+    if values.get("api_auth") is ApiAuthentication.ENTRA and not all(entra):
+        faults.append("ZAPBRIDGE_API_AUTH=entra needs the three ZAPBRIDGE_ENTRA_ settings")
+    try:
+        json.loads(str(values.get("hook_credentials", "[]")))
+    except json.JSONDecodeError:
+        faults.append("ZAPBRIDGE_HOOK_CREDENTIALS is not JSON")
+    return faults

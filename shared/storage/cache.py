@@ -1,0 +1,47 @@
+"""Values that may be a little old: read again when due, and kept when storage is down."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from shared.clock import Clock
+from shared.errors import StorageUnavailable
+
+
+class Cache[K, V]:
+    """Remembers what `load` gave for `maximum_age`; past that it loads again, or serves the last known value if it
+    cannot.
+    """
+
+    def __init__(self, clock: Clock, maximum_age: timedelta, load: Callable[[K], Awaitable[V]]) -> None:
+        self._clock = clock
+        self._maximum_age = maximum_age
+        self._load = load
+        self._known: dict[K, tuple[datetime, V]] = {}
+
+    async def get(self, key: K) -> V:
+        """Raises StorageUnavailable only where storage is down and nothing was ever known."""
+        known = self._known.get(key)
+        now = self._clock()
+        if known and now - known[0] < self._maximum_age:
+            return known[1]
+        try:
+            value = await self._load(key)
+        except StorageUnavailable:
+            if known:
+                return known[1]
+            raise
+        self._known[key] = (now, value)
+        return value
+
+    def last_known(self, key: K) -> V | None:
+        """Whatever was loaded last, however old; None if nothing was."""
+        known = self._known.get(key)
+        return known[1] if known else None
+
+    def expire(self, key: K) -> None:
+        """Load it again when next asked for; what is known serves on if that fails."""
+        if known := self._known.get(key):
+            self._known[key] = (known[0] - self._maximum_age, known[1])
+
+    def forget(self, key: K) -> None:
+        self._known.pop(key, None)

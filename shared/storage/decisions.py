@@ -1,0 +1,58 @@
+"""Table `Decisions`: per installation, the starts that were refused, and each card nobody knows with its last sight."""
+
+import secrets
+from datetime import datetime
+
+import msgspec
+
+from shared.storage.codec import from_properties, to_properties
+from shared.storage.session_index import instant_key
+from shared.storage.table import Change, Tables
+
+_REFUSED_PREFIX = "refused-"
+_SEEN_PREFIX = "seen-"
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    at: datetime
+    charger_id: str
+    token_id: str
+    reason: str
+
+
+class SeenToken(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A card that is not registered: its normalized number, and where and when it was last shown."""
+
+    token_id: str
+    token: str
+    charger_id: str
+    last_seen: datetime
+
+
+class Decisions:
+    def __init__(self, tables: Tables) -> None:
+        self._table = tables["Decisions"]
+
+    async def refused(self, installation_id: str, refusal: Refusal, seen: SeenToken | None) -> None:
+        """Record a refusal, and the unknown card it was about if it was one, in a single transaction."""
+        key = f"{_REFUSED_PREFIX}{instant_key(refusal.at)}-{secrets.token_hex(4)}"
+        changes = [Change("insert", installation_id, key, to_properties(refusal))]
+        if seen:
+            changes.append(Change("upsert", installation_id, _SEEN_PREFIX + seen.token_id, to_properties(seen)))
+        await self._table.transact(changes)
+
+    async def seen(self, installation_id: str, seen: SeenToken) -> None:
+        await self._table.upsert(installation_id, _SEEN_PREFIX + seen.token_id, to_properties(seen))
+
+    async def refusals(self, installation_id: str, since: datetime, limit: int) -> list[Refusal]:
+        rows = await self._table.partition(
+            installation_id,
+            after=_REFUSED_PREFIX + instant_key(since),
+            before=_REFUSED_PREFIX + "~",
+            limit=limit,
+        )
+        return [from_properties(Refusal, row.properties) for row in rows]
+
+    async def seen_tokens(self, installation_id: str) -> list[SeenToken]:
+        rows = await self._table.partition(installation_id, after=_SEEN_PREFIX, before=_SEEN_PREFIX + "~")
+        return [from_properties(SeenToken, row.properties) for row in rows]

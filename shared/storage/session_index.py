@@ -1,0 +1,103 @@
+"""Table `SessionIndex`: the sessions of an installation in order of time, a projection of `Sessions`.
+
+Partition = installation and month, row = the instant the session is listed under and its id; both never change.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared.errors import Conflict
+from shared.storage.codec import from_properties, to_properties
+from shared.storage.table import Change, Tables
+
+NO_INSTALLATION = "unknown"
+"""Stands for the installation of a session of which only the end was heard."""
+
+
+class SessionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A session as it is listed; energy in kWh. `facts` counts what it was drawn from: more facts, newer entry."""
+
+    session_id: str
+    listed_at: datetime
+    facts: int
+    status: str
+    start_known: bool
+    installation_id: str | None = None
+    charger_id: str | None = None
+    driver: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    energy_kwh: float | None = None
+    source: str | None = None
+
+    @property
+    def partition(self) -> str:
+        return month_partition(self.installation_id, self.listed_at)
+
+    @property
+    def row_key(self) -> str:
+        return f"{instant_key(self.listed_at)}-{self.session_id}"
+
+
+def instant_key(instant: datetime) -> str:
+    """An instant as text that sorts by time."""
+    return instant.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+
+
+def month_partition(installation_id: str | None, instant: datetime) -> str:
+    return f"{installation_id or NO_INSTALLATION}|{instant.astimezone(UTC):%Y%m}"
+
+
+class SessionIndex:
+    def __init__(self, tables: Tables) -> None:
+        self._table = tables["SessionIndex"]
+
+    async def put(self, entry: SessionEntry) -> None:
+        """Write the entry unless a newer one of the same session is there."""
+        properties = to_properties(entry)
+        while not await self._table.insert(entry.partition, entry.row_key, properties):
+            row = await self._table.get(entry.partition, entry.row_key)
+            if row is None:
+                continue
+            if from_properties(SessionEntry, row.properties).facts >= entry.facts:
+                return
+            try:
+                await self._table.transact([Change("replace", entry.partition, entry.row_key, properties, row.etag)])
+            except Conflict:
+                continue
+            return
+
+    async def put_new(self, entries: list[SessionEntry]) -> None:
+        """Write entries of sessions that were just authorized, in as few transactions as they need."""
+        partitions: dict[str, list[SessionEntry]] = {}
+        for entry in entries:
+            partitions.setdefault(entry.partition, []).append(entry)
+        for partition, members in partitions.items():
+            for start in range(0, len(members), 100):
+                batch = members[start : start + 100]
+                try:
+                    await self._table.transact(
+                        [Change("insert", partition, entry.row_key, to_properties(entry)) for entry in batch]
+                    )
+                except Conflict:
+                    for entry in batch:
+                        await self.put(entry)
+
+    async def forget_unknown(self, entry: SessionEntry) -> None:
+        """Once its installation is known, a session is no longer listed among those without one."""
+        await self._table.delete(month_partition(None, entry.listed_at), entry.row_key)
+
+    async def page(self, partition: str, after: str, before: str | None, limit: int) -> list[SessionEntry]:
+        """Up to `limit` entries of one installation's month whose row keys lie between `after` and `before`."""
+        rows = await self._table.partition(partition, after=after, before=before, limit=limit)
+        return [from_properties(SessionEntry, row.properties) for row in rows]
+
+    async def with_status(self, partition: str, status: str) -> list[SessionEntry]:
+        rows = await self._table.partition(partition, where=("status", status))
+        return [from_properties(SessionEntry, row.properties) for row in rows]
+
+    async def without_start(self, partition: str) -> list[SessionEntry]:
+        """Entries of sessions nobody is known to have authorized."""
+        rows = await self._table.partition(partition, where=("startKnown", False))
+        return [from_properties(SessionEntry, row.properties) for row in rows]

@@ -1,0 +1,83 @@
+"""Table `Sessions`: one partition per session id, one row per fact anybody ever stated about it.
+
+Facts are only added. The same fact stated again is the same row, so that lost answers, retries and two instances
+change nothing, and what a session is follows from the set of its facts alone. Row `first` fixes, once, the instant the
+session is listed under.
+"""
+
+import base64
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.errors import Conflict
+from shared.storage.table import Change, Row, Tables
+
+_FIRST = "first"
+_FACT_PREFIX = "fact-"
+_CHUNK_CHARACTERS = 16 * 1024
+"""Of which each may take two UTF-16 units; a property holds 32 Ki of those."""
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """What `source` stated about a session: an `event` and its `data` (JSON), first heard `at`."""
+
+    at: datetime
+    source: str
+    event: str
+    data: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        digest = hashlib.sha256(_encoder.encode([self.source, self.event, self.data])).digest()
+        return _FACT_PREFIX + base64.b32encode(digest[:20]).decode().lower()
+
+
+class SessionRecord(msgspec.Struct, frozen=True):
+    """All facts about a session, and the instant it is listed under (None where nothing was ever stored)."""
+
+    facts: tuple[Fact, ...]
+    listed_at: datetime | None
+
+
+class Sessions:
+    def __init__(self, tables: Tables) -> None:
+        self._table = tables["Sessions"]
+
+    async def read(self, session_id: str) -> SessionRecord:
+        rows = await self._table.partition(session_id)
+        facts = sorted((_fact(row) for row in rows if row.key != _FIRST), key=lambda fact: (fact.at, fact.key))
+        listed = next((row.properties["listedAt"] for row in rows if row.key == _FIRST), None)
+        return SessionRecord(tuple(facts), listed)
+
+    async def add(self, session_id: str, fact: Fact, listed_at: datetime) -> bool:
+        """Store a fact; True if the session was new, and is listed under `listed_at` from now on."""
+        first = Change("insert", session_id, _FIRST, {"listedAt": listed_at})
+        statement = Change("insert", session_id, fact.key, _properties(fact))
+        try:
+            await self._table.transact([first, statement])
+        except Conflict:
+            await self._table.insert(session_id, fact.key, statement.properties)
+            return False
+        return True
+
+
+def _properties(fact: Fact) -> dict[str, Any]:
+    text = _encoder.encode(fact.data).decode()
+    chunks = [text[start : start + _CHUNK_CHARACTERS] for start in range(0, len(text), _CHUNK_CHARACTERS)]
+    return {"at": fact.at, "source": fact.source, "event": fact.event} | {
+        f"data{number:02}": chunk for number, chunk in enumerate(chunks)
+    }
+
+
+def _fact(row: Row) -> Fact:
+    chunks = [value for name, value in sorted(row.properties.items()) if name.startswith("data")]
+    return Fact(
+        at=row.properties["at"],
+        source=row.properties["source"],
+        event=row.properties["event"],
+        data=msgspec.json.decode("".join(chunks)),
+    )

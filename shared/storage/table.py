@@ -1,0 +1,285 @@
+"""One table, as the repositories use it: guarded writes, typed outcomes, and no exception of the SDK's getting out.
+
+A table that does not exist yet reads as empty and is made by the first write to it.
+"""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Self
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.data.tables import (
+    EdmType,
+    EntityProperty,
+    RequestTooLargeError,
+    TableTransactionError,
+    UpdateMode,
+)
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from shared.errors import Conflict, LimitExceeded, StorageUnavailable
+from shared.storage import guard
+
+_CONNECT_SECONDS = 2
+_READ_SECONDS = 3
+_RETRIES = 2
+_BACKOFF_SECONDS = 0.1
+_INT32 = range(-(2**31), 2**31)
+
+
+class Row(NamedTuple):
+    """An entity as stored: its keys, its properties, and the ETag to change it by."""
+
+    partition: str
+    key: str
+    properties: Mapping[str, Any]
+    etag: str
+
+
+class Change(NamedTuple):
+    """One step of a transaction; `etag` makes it hold only for the row as it was read."""
+
+    kind: Literal["insert", "replace", "upsert", "merge", "delete"]
+    partition: str
+    key: str
+    properties: Mapping[str, Any] = {}
+    etag: str | None = None
+
+
+class Tables:
+    """The account that holds the tables; connects when first used, closed by `close`."""
+
+    def __init__(self, connection_string: str) -> None:
+        self._connection_string = connection_string
+        self._service: TableServiceClient | None = None
+
+    def __getitem__(self, name: str) -> "Table":
+        return Table(self, name)
+
+    def service(self) -> TableServiceClient:
+        if self._service is None:
+            self._service = TableServiceClient.from_connection_string(
+                self._connection_string,
+                retry_total=_RETRIES,
+                retry_backoff_factor=_BACKOFF_SECONDS,
+                connection_timeout=_CONNECT_SECONDS,
+                read_timeout=_READ_SECONDS,
+            )
+        return self._service
+
+    async def close(self) -> None:
+        if self._service is not None:
+            await self._service.close()
+            self._service = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class Table:
+    """Every method raises StorageUnavailable where storage does not answer, LimitExceeded where Azure would refuse."""
+
+    def __init__(self, tables: Tables, name: str) -> None:
+        self._tables = tables
+        self._name = name
+        self._opened: TableClient | None = None
+
+    async def get(self, partition: str, key: str) -> Row | None:
+        guard.check_key("PartitionKey", partition)
+        guard.check_key("RowKey", key)
+        entity = await self._read(lambda client: client.get_entity(partition, key))
+        return _row(entity) if entity is not None else None
+
+    async def partition(
+        self,
+        partition: str,
+        *,
+        after: str = "",
+        before: str | None = None,
+        where: tuple[str, str | bool] | None = None,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Rows of a partition in order of their keys, greater than `after` and less than `before`, at most `limit`.
+
+        `where` keeps only rows whose property, named by our own code, equals the value.
+        """
+        terms = ["PartitionKey eq @partition"]
+        values: dict[str, Any] = {"partition": partition}
+        if after:
+            terms.append("RowKey gt @after")
+            values["after"] = after
+        if before is not None:
+            terms.append("RowKey lt @before")
+            values["before"] = before
+        if where is not None:
+            terms.append(f"{where[0]} eq @value")
+            values["value"] = where[1]
+        return await self._query(" and ".join(terms), values, limit)
+
+    async def scan(
+        self,
+        *,
+        key: str | None = None,
+        after: tuple[str, str] | None = None,
+        since: tuple[str, datetime] | None = None,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Rows of the whole table in order of partition and key, after the row `after`.
+
+        `key` keeps only rows of that RowKey, `since` only those whose property is an instant not before the given one.
+        """
+        terms: list[str] = []
+        values: dict[str, Any] = {}
+        if after:
+            terms.append("(PartitionKey gt @partition or (PartitionKey eq @partition and RowKey gt @after))")
+            values["partition"], values["after"] = after
+        if key is not None:
+            terms.append("RowKey eq @key")
+            values["key"] = key
+        if since is not None:
+            terms.append(f"{since[0]} ge @since")
+            values["since"] = since[1]
+        return await self._query(" and ".join(terms), values, limit)
+
+    async def insert(self, partition: str, key: str, properties: Mapping[str, Any]) -> bool:
+        """True if the row is new; False, and nothing changed, if there is one already."""
+        entity = _entity(partition, key, properties)
+        guard.check_entity(entity)
+
+        try:
+            await self._write(lambda client: client.create_entity(_typed(entity)))
+        except ResourceExistsError:
+            return False
+        return True
+
+    async def upsert(self, partition: str, key: str, properties: Mapping[str, Any], *, merge: bool = False) -> None:
+        entity = _entity(partition, key, properties)
+        guard.check_entity(entity)
+
+        mode = UpdateMode.MERGE if merge else UpdateMode.REPLACE
+        await self._write(lambda client: client.upsert_entity(_typed(entity), mode=mode))
+
+    async def delete(self, partition: str, key: str) -> None:
+        """Gone afterwards, whether or not it was there."""
+        guard.check_key("PartitionKey", partition)
+        guard.check_key("RowKey", key)
+        await self._read(lambda client: client.delete_entity(partition, key))
+
+    async def transact(self, changes: Sequence[Change]) -> None:
+        """All of the changes, or none and Conflict: a row was there, was missing, or had changed since it was read."""
+        guard.check_transaction([_entity(change.partition, change.key, change.properties) for change in changes])
+
+        operations: list[Any] = []
+        for change in changes:
+            entity = _typed(_entity(change.partition, change.key, change.properties))
+            options: dict[str, Any] = {}
+            if change.etag is not None:
+                options |= {"etag": change.etag, "match_condition": MatchConditions.IfNotModified}
+            match change.kind:
+                case "insert":
+                    operations.append(("create", entity))
+                case "delete":
+                    operations.append(("delete", entity, options))
+                case "upsert":
+                    operations.append(("upsert", entity, {"mode": UpdateMode.REPLACE}))
+                case "replace" | "merge":
+                    mode = UpdateMode.REPLACE if change.kind == "replace" else UpdateMode.MERGE
+                    operations.append(("update", entity, {"mode": mode, **options}))
+        try:
+            await self._write(lambda client: client.submit_transaction(operations))
+        except TableTransactionError as error:
+            if error.status_code not in {404, 409, 412}:
+                raise
+            raise Conflict(f"transaction on {self._name} was refused with {error.status_code}; read again") from error
+
+    async def _query(self, terms: str, values: Mapping[str, Any], limit: int | None) -> list[Row]:
+        async def run(client: TableClient) -> list[Row]:
+            pages = client.query_entities(terms, parameters=dict(values), results_per_page=min(limit or 1000, 1000))
+            rows: list[Row] = []
+            async for entity in pages:
+                rows.append(_row(entity))
+                if limit is not None and len(rows) >= limit:
+                    break
+            return rows
+
+        return await self._read(run) or []
+
+    async def _read[T](self, operation: Callable[[TableClient], Awaitable[T]]) -> T | None:
+        """None where the row or the whole table is missing."""
+
+        try:
+            return await self._attempt(operation)
+        except ResourceNotFoundError:
+            return None
+
+    async def _write[T](self, operation: Callable[[TableClient], Awaitable[T]]) -> T:
+
+        try:
+            return await self._attempt(operation)
+        except HttpResponseError as error:
+            if "TableNotFound" not in str(error):
+                raise
+        with contextlib.suppress(ResourceExistsError):  # another instance made it first
+            await self._attempt(lambda _: self._tables.service().create_table(self._name))
+        return await self._attempt(operation)
+
+    async def _attempt[T](self, operation: Callable[[TableClient], Awaitable[T]]) -> T:
+        """Run one call of the SDK; what it raises besides conflicts and missing rows becomes one of our errors."""
+
+        try:
+            if self._opened is None:
+                self._opened = self._tables.service().get_table_client(self._name)
+            return await operation(self._opened)
+        except (ServiceRequestError, ServiceResponseError) as error:
+            raise StorageUnavailable(f"Table Storage did not answer ({type(error).__name__})") from error
+        except RequestTooLargeError as error:
+            raise LimitExceeded(f"Table Storage found the request on {self._name} too large") from error
+        except ClientAuthenticationError as error:
+            raise StorageUnavailable("Table Storage refused our credential; check ZAPBRIDGE_TABLES") from error
+        except HttpResponseError as error:
+            status = error.status_code or 500
+            if status >= 500 or status in {403, 408, 429}:
+                raise StorageUnavailable(f"Table Storage answered {status} for {self._name}") from error
+            raise
+
+
+def _entity(partition: str, key: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"PartitionKey": partition, "RowKey": key, **properties}
+
+
+def _typed(entity: Mapping[str, Any]) -> dict[str, Any]:
+    """Integers beyond 32 bits marked as Int64, which the SDK asks for."""
+
+    return {
+        name: EntityProperty(value, EdmType.INT64)
+        if isinstance(value, int) and not isinstance(value, bool) and value not in _INT32
+        else value
+        for name, value in entity.items()
+    }
+
+
+def _row(entity: Any) -> Row:
+
+    properties = {name: _plain(value) for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
+    return Row(entity["PartitionKey"], entity["RowKey"], properties, entity.metadata["etag"])
+
+
+def _plain(value: Any) -> Any:
+    """Python's own type where the SDK has one of its own."""
+    if isinstance(value, EntityProperty):
+        return value.value
+    if isinstance(value, datetime):
+        return datetime.combine(value.date(), value.time(), value.tzinfo)
+    return value
