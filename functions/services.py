@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from shared.storage.decisions import Decisions
     from shared.storage.installations import Installations
     from shared.storage.quarantine import Quarantine
+    from shared.storage.table import Tables
     from shared.storage.tokens import Tokens
+    from shared.zapcloud.client import ZapCloud
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,15 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     decisions: "Decisions"
     quarantine: "Quarantine"
     credentials: "Credentials"
+    tables: "Tables"
+    zapcloud: "ZapCloud | None"
+
+    async def close(self) -> None:
+        """Let go of all connections; for tests and tools, since a worker keeps them until it ends."""
+        await self.ledger.listed()
+        await self.tables.close()
+        if self.zapcloud is not None:
+            await self.zapcloud.close()
 
 
 @functools.cache
@@ -150,4 +161,6 @@ def build(settings: Settings) -> Services:
         decisions=decisions,
         quarantine=quarantine,
         credentials=credentials,
+        tables=tables,
+        zapcloud=zapcloud,
     )

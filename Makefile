@@ -1,0 +1,30 @@
+.PHONY: demo test serve bench check lock setup
+PYTHON := .venv/bin/python
+
+demo: setup
+	$(PYTHON) -m simulator.demo
+
+test: check
+	$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+serve: setup
+	$(PYTHON) -m devhost.serve $(ARGS)
+
+bench: setup
+	$(PYTHON) -m bench $(ARGS)
+
+check: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+setup: .venv/.ready
+
+.venv/.ready: tools/setup requirements-dev.txt package-lock.json
+	bash tools/setup
+	touch $@
+
+# Writes the exact, hashed pins of requirements.txt (deployed) and requirements-dev.txt from pyproject.toml.
+lock: setup
+	.venv/bin/uv pip compile pyproject.toml --universal --python-version 3.13 --generate-hashes --no-header -qo requirements.txt
+	.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.13 --generate-hashes --no-header -c requirements.txt -qo requirements-dev.txt

@@ -1,0 +1,55 @@
+"""`make serve`: the local stack in real time, until interrupted."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+from devhost.stack import Ports, Stack, running_stack
+
+FOLDER = Path(".local")
+
+
+async def serve(folder: Path, ports: Ports, chargers: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    description = folder / "stack.json"
+    description.unlink(missing_ok=True)
+    async with running_stack(folder.resolve(), ports=ports) as stack:
+        await stack.add_installation("Fjordveien housing co-op", chargers)
+        write_private(description, stack)
+        print(f"app        {stack.host.api}   (function key in {description})")
+        print(f"simulator  {stack.simulator.url}/sim/   (see simulator/README.md)")
+        print(f"logs       {folder}/logs/")
+        print("ready; Ctrl-C stops it", flush=True)
+        try:
+            await stop.wait()
+        finally:
+            description.unlink(missing_ok=True)
+
+
+def write_private(path: Path, stack: Stack) -> None:
+    """It holds secrets, if only of this machine: nobody else may read it, and it appears complete or not at all."""
+    draft = path.with_suffix(".draft")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(stack.description(), file, indent=2)
+    draft.replace(path)
+
+
+def main() -> None:
+    defaults = Ports()
+    parser = argparse.ArgumentParser(prog="python -m devhost.serve", description="Run the local stack.")
+    for name in ("host", "simulator", "blob", "queue", "table"):
+        default = int(os.environ.get(f"{name.upper()}_PORT", getattr(defaults, name)))
+        parser.add_argument(f"--{name}-port", type=int, default=default, dest=name)
+    parser.add_argument("--chargers", type=int, default=4)
+    found = parser.parse_args()
+    ports = Ports(found.host, found.simulator, found.blob, found.queue, found.table)
+    asyncio.run(serve(FOLDER, ports, found.chargers))
+
+
+if __name__ == "__main__":
+    main()

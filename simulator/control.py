@@ -1,0 +1,249 @@
+"""The control API under `/sim/`: what a person in front of the chargers, in Zaptec Portal or behind the scenes can do.
+
+In virtual time a request that changes something is answered once all that it makes due at this instant is done.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from simulator.chargers import Chargers
+from simulator.errors import SimulatorError
+from simulator.faults import Faults
+from simulator.kernel import Kernel
+from simulator.models import Installation, Session
+from simulator.oauth import TokenService
+from simulator.settings import merged
+from simulator.shapes import (
+    Advance,
+    Bound,
+    ChargerView,
+    ClockView,
+    Health,
+    Idle,
+    InstallationView,
+    Items,
+    NewInstallation,
+    PlugBody,
+    PortalSettings,
+    ScanBody,
+    VisitList,
+)
+from simulator.timers import Host, HostTimers
+from simulator.visits import Drivers
+from simulator.world import World
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def answer(value: Any, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json", status=status)
+
+
+async def read[T](request: web.Request, shape: type[T]) -> T:
+    """The body as `shape`; an empty one is an empty object."""
+    return msgspec.json.decode(await request.read() or b"{}", type=shape)
+
+
+@web.middleware
+async def problems_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What the control API refuses is said as application/problem+json."""
+    try:
+        return await handler(request)
+    except (SimulatorError, msgspec.DecodeError) as error:
+        kind = type(error) if isinstance(error, SimulatorError) else SimulatorError
+        status, title = kind.status, kind.title
+        body = msgspec.json.encode({"title": title, "status": status, "detail": str(error)})
+        return web.Response(body=body, content_type="application/problem+json", status=status)
+
+
+class Control:
+    """Serves `/sim/…`."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        world: World,
+        faults: Faults,
+        chargers: Chargers,
+        drivers: Drivers,
+        timers: HostTimers,
+        tokens: TokenService,
+    ) -> None:
+        self._kernel = kernel
+        self._world = world
+        self._faults = faults
+        self._chargers = chargers
+        self._drivers = drivers
+        self._timers = timers
+        self._tokens = tokens
+
+    def routes(self) -> list[web.RouteDef]:
+        world = self._world
+        return [
+            web.get("/sim/health", self._health),
+            web.get("/sim/clock", self._clock),
+            web.post("/sim/clock/advance", self._advance),
+            web.post("/sim/clock/run-until-idle", self._run_until_idle),
+            web.put("/sim/host", self._attach_host),
+            web.get("/sim/installations", self._installations),
+            web.post("/sim/installations", self._add_installation),
+            web.patch("/sim/installations/{id}", self._configure),
+            web.post("/sim/chargers/{id}/plug", self._plug),
+            web.post("/sim/chargers/{id}/scan", self._scan),
+            web.post("/sim/chargers/{id}/finish", self._act(self._chargers.finish)),
+            web.post("/sim/chargers/{id}/unplug", self._act(self._chargers.unplug)),
+            web.post("/sim/chargers/{id}/offline", self._act(self._chargers.go_offline)),
+            web.post("/sim/chargers/{id}/online", self._act(self._chargers.go_online)),
+            web.post("/sim/visits", self._schedule),
+            web.post("/sim/sessions/{id}/replace", self._act(self._chargers.replace)),
+            web.post("/sim/tokens/revoke", self._revoke),
+            web.get("/sim/faults", self._get_faults),
+            web.put("/sim/faults", self._put_faults),
+            web.get("/sim/settings", self._get_settings),
+            web.patch("/sim/settings", self._patch_settings),
+            web.get("/sim/sessions", self._sessions),
+            web.get("/sim/attempts", self._list(lambda: world.attempts)),
+            web.get("/sim/calls", self._list(lambda: world.calls)),
+            web.get("/sim/requests", self._list(lambda: world.requests)),
+            web.get("/sim/timers", self._list(lambda: world.timer_runs)),
+            web.get("/sim/problems", self._list(lambda: self._kernel.problems)),
+        ]
+
+    def _act(self, action: Callable[[str], Session | None]) -> Handler:
+        """A deed done to what the path names; answers with the session it concerned, if any."""
+
+        async def handle(request: web.Request) -> web.Response:
+            session = await self._kernel.perform(lambda: action(request.match_info["id"]))
+            return answer({"session_id": session.id if session else None})
+
+        return handle
+
+    def _list(self, items: Callable[[], list[Any]]) -> Handler:
+        async def handle(_: web.Request) -> web.Response:
+            return answer({"items": items()})
+
+        return handle
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return answer(Health("up", self._kernel.mode, len(self._kernel.problems)))
+
+    async def _clock(self, _: web.Request) -> web.Response:
+        return answer(self._clock_view())
+
+    def _clock_view(self) -> ClockView:
+        return ClockView(self._kernel.mode, self._kernel.now(), self._kernel.busy)
+
+    async def _advance(self, request: web.Request) -> web.Response:
+        await self._kernel.advance((await read(request, Advance)).seconds)
+        return answer(self._clock_view())
+
+    async def _run_until_idle(self, request: web.Request) -> web.Response:
+        idle = await self._kernel.run_until_idle((await read(request, Bound)).most_seconds)
+        return answer(Idle(idle, self._kernel.now()))
+
+    async def _attach_host(self, request: web.Request) -> web.Response:
+        return answer({"timers": await self._timers.attach(await read(request, Host))})
+
+    async def _installations(self, _: web.Request) -> web.Response:
+        return answer(Items([self._view(item) for item in self._world.installations.values()]))
+
+    async def _add_installation(self, request: web.Request) -> web.Response:
+        new = await read(request, NewInstallation)
+        installation = await self._kernel.perform(
+            lambda: self._world.add_installation(new.name, new.chargers, new.device_type)
+        )
+        return answer(self._view(installation), status=201)
+
+    async def _configure(self, request: web.Request) -> web.Response:
+        installation = self._world.installation(request.match_info["id"])
+        spelled = await read(request, dict[str, Any])
+        camel = {name[:1].lower() + name[1:]: value for name, value in spelled.items()}
+        changes = msgspec.convert(camel, PortalSettings)
+
+        def change() -> None:
+            for name in PortalSettings.__struct_fields__:
+                value = getattr(changes, name)
+                if value is not msgspec.UNSET:
+                    setattr(installation, name, value)
+
+        await self._kernel.perform(change)
+        return answer(self._view(installation))
+
+    def _view(self, installation: Installation) -> InstallationView:
+        chargers = [self._world.chargers[item] for circuit in installation.circuits for item in circuit.charger_ids]
+        return InstallationView(
+            installation.id,
+            installation.name,
+            installation.authentication_type,
+            installation.webhooks_auth_url,
+            installation.webhooks_session_start_url,
+            installation.webhooks_session_end_url,
+            [
+                ChargerView(
+                    charger.id,
+                    charger.device_id,
+                    charger.name,
+                    charger.operation_mode,
+                    charger.online,
+                    charger.session.id if charger.session else None,
+                )
+                for charger in chargers
+            ],
+        )
+
+    async def _plug(self, request: web.Request) -> web.Response:
+        body = await read(request, PlugBody)
+        charger_id = request.match_info["id"]
+        plugged = await self._kernel.perform(
+            lambda: self._chargers.plug(charger_id, driver=body.driver, power_kw=body.power_kw)
+        )
+        return answer(plugged.attempt)
+
+    async def _scan(self, request: web.Request) -> web.Response:
+        body = await read(request, ScanBody)
+        charger_id = request.match_info["id"]
+        await self._kernel.perform(lambda: self._chargers.scan(charger_id, body.token))
+        plugged = self._world.charger(charger_id).plugged
+        return answer(plugged.attempt if plugged else None)
+
+    async def _schedule(self, request: web.Request) -> web.Response:
+        body = await read(request, VisitList)
+        await self._kernel.perform(lambda: self._drivers.schedule(body.visits, together=body.together))
+        return answer({"scheduled": len(body.visits)}, status=202)
+
+    async def _revoke(self, _: web.Request) -> web.Response:
+        self._tokens.revoke_all()
+        return web.Response(status=204)
+
+    async def _get_faults(self, _: web.Request) -> web.Response:
+        return answer(self._faults.active)
+
+    async def _put_faults(self, request: web.Request) -> web.Response:
+        self._faults.replace(await read(request, dict[str, Any]))
+        return answer(self._faults.active)
+
+    async def _get_settings(self, _: web.Request) -> web.Response:
+        return answer(self._world.settings)
+
+    async def _patch_settings(self, request: web.Request) -> web.Response:
+        self._world.settings = merged(self._world.settings, await read(request, dict[str, Any]))
+        return answer(self._world.settings)
+
+    async def _sessions(self, _: web.Request) -> web.Response:
+        """The truth, offline sessions that ZapCloud has not heard of included."""
+        known = {session.id: session for session in self._world.sessions.values()}
+        for charger in self._world.chargers.values():
+            for session in (charger.session, *charger.unreported):
+                if session:
+                    known[session.id] = session
+        now = self._kernel.now()
+        shown = [
+            msgspec.structs.replace(session, energy_kwh=session.energy_at(now), metered_at=now)
+            if session.power_kw
+            else session
+            for session in known.values()
+        ]
+        return answer(Items(sorted(shown, key=lambda session: (session.start, session.id))))

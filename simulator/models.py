@@ -1,0 +1,228 @@
+"""What there is in the simulated world: installations, circuits, chargers, sessions, and the records of what happened.
+
+Identifiers are lower-case hyphenated UUIDs, energy is kWh, power kW, times aware UTC datetimes.
+"""
+
+from datetime import datetime
+from enum import IntEnum
+from typing import Literal
+
+import msgspec
+
+from simulator.kernel import Signal
+
+
+class AuthenticationType(IntEnum):
+    """InstallationAuthenticationType of ZapCloud's constants (https://api.zaptec.com/api/constants)."""
+
+    NATIVE = 0
+    WEB_HOOKS = 1
+    OCPP = 2
+    OCPP_NATIVE = 3
+
+
+class StateId(IntEnum):
+    """The observations a simulated charger has (guide 6.5.8, pp. 16-17, and ZapCloud's constants)."""
+
+    IS_ONLINE = -2
+    CURRENT_PHASE_1 = 507
+    CURRENT_PHASE_2 = 508
+    CURRENT_PHASE_3 = 509
+    TOTAL_CHARGE_POWER_W = 513
+    SESSION_ENERGY_KWH = 553
+    SIGNED_METER_VALUE = 554
+    OPERATION_MODE = 710
+    IS_ENABLED = 711
+    IS_STAND_ALONE = 712
+    SESSION_ID = 721
+    CURRENT_USER = 722
+    COMPLETED_SESSION = 723
+    FIRMWARE = 911
+
+
+class OperationMode(IntEnum):
+    DISCONNECTED = 1
+    REQUESTING = 2
+    CHARGING = 3
+    FINISHED = 5
+
+
+class CommitMetadata(IntEnum):
+    """Bits of a session's CommitMetadata (SessionCommitMetadata of ZapCloud's constants)."""
+
+    ONLINE = 1
+    OFFLINE = 2
+    RELIABLE_CLOCK = 4
+    VOID = 32
+
+
+class Circuit(msgspec.Struct):
+    id: str
+    name: str
+    max_current_a: float
+    charger_ids: list[str]
+
+
+class Installation(msgspec.Struct):
+    id: str
+    name: str
+    created_at: datetime
+    circuits: list[Circuit]
+    authentication_type: int = AuthenticationType.NATIVE
+    webhooks_auth_url: str = ""
+    webhooks_auth_payload: str = ""
+    webhooks_session_start_url: str = ""
+    webhooks_session_end_url: str = ""
+    messaging_enabled: bool = False
+    max_current_a: float = 63.0
+    offline_allow_anonymous: bool = True
+
+
+class Observation(msgspec.Struct, frozen=True):
+    state_id: int
+    timestamp: datetime
+    value: str
+
+
+type AttemptOutcome = Literal["authorized", "refused", "timed-out", "unplugged", "failed", "no-answer", "occupied"]
+
+
+class Poll(msgspec.Struct):
+    """One call of the session start hook, as ZapCloud saw it; `status` is None where it saw no answer."""
+
+    at: datetime
+    had_token: bool
+    status: int | None = None
+
+
+class Attempt(msgspec.Struct):
+    """From a plug-in to a session or to its refusal; `outcome` is None while that is open."""
+
+    id: str
+    charger_id: str
+    installation_id: str
+    driver: str
+    started_at: datetime
+    polls: list[Poll] = []
+    outcome: AttemptOutcome | None = None
+    reason: str = ""
+    ended_at: datetime | None = None
+    session_id: str | None = None
+
+
+type SessionStatus = Literal["running", "ended", "acknowledged", "given-up"]
+
+
+class Session(msgspec.Struct):
+    """The truth about a session. `closed_at` is when ZapCloud learnt of its end; offline that is later than `end`.
+
+    `energy_kwh` holds up to `metered_at`; since then it grows by `power_kw`.
+    """
+
+    id: str
+    charger_id: str
+    device_id: str
+    installation_id: str
+    token: str | None
+    driver: str
+    start: datetime
+    metered_at: datetime
+    meter_start_kwh: float
+    power_kw: float = 0.0
+    energy_kwh: float = 0.0
+    end: datetime | None = None
+    closed_at: datetime | None = None
+    status: SessionStatus = "running"
+    offline: bool = False
+    commit_metadata: int = CommitMetadata.ONLINE | CommitMetadata.RELIABLE_CLOCK
+    signed_session: str | None = None
+    replaced_by: str | None = None
+    end_tries: int = 0
+    end_acknowledged_at: datetime | None = None
+
+    def energy_at(self, instant: datetime) -> float:
+        grown_kwh = self.power_kw * (instant - self.metered_at).total_seconds() / 3600
+        return round(self.energy_kwh + grown_kwh, 3)
+
+    def draw(self, power_kw: float, now: datetime) -> None:
+        """From `now` on, take so much."""
+        self.energy_kwh = self.energy_at(now)
+        self.metered_at = now
+        self.power_kw = power_kw
+
+
+class Plugged:
+    """A vehicle connected to a charger, and the attempt to have it charged."""
+
+    def __init__(self, attempt: Attempt, driver: str, power_kw: float) -> None:
+        self.attempt = attempt
+        self.driver = driver
+        self.power_kw = power_kw
+        self.token: str | None = None
+        self.changed = Signal()
+        """Set by a scan, by the cable being pulled, by the charger coming back online."""
+        self.over = Signal()
+        """Set when the attempt is over, whatever its outcome."""
+        self.gone = False
+
+
+class Charger:
+    """A charging station and what it observes."""
+
+    def __init__(self, charger_id: str, device_id: str, name: str, device_type: int, pin: str) -> None:
+        self.id = charger_id
+        self.device_id = device_id
+        self.name = name
+        self.device_type = device_type
+        self.pin = pin
+        self.installation_id = ""
+        self.circuit_id = ""
+        self.online = True
+        self.meter_kwh = 0.0
+        self.states: dict[int, Observation] = {}
+        self.plugged: Plugged | None = None
+        self.session: Session | None = None
+        self.unreported: list[Session] = []
+        """Sessions that ended while the charger was offline."""
+
+    @property
+    def operation_mode(self) -> int:
+        return int(self.states[StateId.OPERATION_MODE].value)
+
+
+class HookCall(msgspec.Struct):
+    """A call ZapCloud made: `delivered` if the request reached the app, `answered` if ZapCloud saw the answer.
+
+    `status`, and the `session_id` of a start, are what the app answered even where ZapCloud did not see it.
+    """
+
+    at: datetime
+    kind: Literal["start", "end", "auth"]
+    path: str
+    installation_id: str
+    charger_id: str | None = None
+    session_id: str | None = None
+    had_token: bool = False
+    status: int | None = None
+    delivered: bool = False
+    answered: bool = False
+    faults: list[str] = []
+    error: str = ""
+
+
+class RestRequest(msgspec.Struct, frozen=True):
+    """A request to the simulated REST API and how it was answered."""
+
+    at: datetime
+    method: str
+    path: str
+    status: int
+
+
+class TimerRun(msgspec.Struct):
+    """A host timer fired by the simulator; `status` is None where the host gave no answer."""
+
+    at: datetime
+    function: str
+    status: int | None = None
+    error: str = ""

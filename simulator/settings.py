@@ -1,0 +1,69 @@
+"""How the simulated ZapCloud behaves where the published documents leave it open.
+
+Each default is the likeliest reading; README.md says which of them are guesses.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class StartKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Spelling of the session start body, whose field names are not published."""
+
+    charger_id: str = "chargerId"
+    charger_name: str = "chargerName"
+    installation_id: str = "installationId"
+    installation_name: str = "installationName"
+    token: str = "tokenCode"  # noqa: S105 - the name of a field
+
+
+class EndKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Spelling of the session end body, probably ZapCloud's model SessionEndData."""
+
+    session_id: str = "SessionId"
+    session_start: str = "SessionStart"
+    session_end: str = "SessionEnd"
+    energy: str = "Energy"
+    signed_session: str = "SignedSession"
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Seconds are simulated ones, except for `answer_within_s`."""
+
+    start_keys: StartKeys = StartKeys()
+    end_keys: EndKeys = EndKeys()
+    absent_token: Literal["left-out", "null"] = "left-out"  # noqa: S105 - how absence is written
+    token_prefix: bool = True
+    """Whether the start hook sends `nfc-04A3…` or the bare `04A3…`."""
+    poll_every_s: Positive = 10
+    poll_for_s: Positive = 300
+    answer_within_s: Positive = 30
+    """How long, in real seconds, a hook may take to answer."""
+    no_answer: Literal["poll-again", "end"] = "poll-again"
+    """After a start call without an answer: lost, refused connection, or too late."""
+    no_bearer: Literal["poll-again", "end"] = "end"
+    """After the authentication URL gave no access token."""
+    rescan: bool = False
+    """Whether a card scanned after a failed attempt begins a new one, or the cable must be plugged again."""
+    end_retry_first_s: Positive = 60
+    end_retry_factor: Annotated[float, msgspec.Meta(ge=1)] = 2
+    end_retry_most_s: Positive = 900
+    end_retry_for_s: Positive = 86400
+    access_token_s: Annotated[int, msgspec.Meta(ge=1)] = 86399
+    """Life of the access tokens of the REST API."""
+
+
+def merged(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """`settings` with what `changes` names put in its place, one level down for the key spellings.
+
+    Raises:
+        msgspec.ValidationError: for an unknown name or a wrong type.
+    """
+    plain: dict[str, Any] = msgspec.to_builtins(settings)
+    for name, value in changes.items():
+        both_nested = isinstance(value, dict) and isinstance(plain.get(name), dict)
+        plain[name] = {**plain[name], **value} if both_nested else value
+    return msgspec.convert(plain, Settings)

@@ -1,0 +1,147 @@
+"""How ZapCloud's REST API writes things: PascalCase keys, naive UTC timestamps, and null fields mostly left out."""
+
+from datetime import datetime
+from typing import Any
+
+from simulator.models import AuthenticationType, Charger, Circuit, Installation, OperationMode, Session, StateId
+from simulator.world import World
+
+type Json = dict[str, Any]
+
+OWNER_ROLES = 3
+TN_3_PHASE = 4
+FIRMWARE_VERSION = {"Major": 2, "Minor": 4, "Build": 2, "Revision": 4, "MajorRevision": 0, "MinorRevision": 4}
+
+
+def naive(instant: datetime | None) -> str | None:
+    """Without `Z`, to the millisecond, trailing zeros trimmed."""
+    if instant is None:
+        return None
+    text = f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03}"
+    return text.rstrip("0").rstrip(".")
+
+
+def session_end_data(session: Session, now: datetime) -> Json:
+    """The model SessionEndData; SessionEnd is null until ZapCloud has closed the session."""
+    return {
+        "SessionId": session.id,
+        "SessionStart": naive(session.start),
+        "SessionEnd": naive(session.end) if session.closed_at else None,
+        "Energy": session.energy_kwh if session.end else session.energy_at(now),
+        "SignedSession": session.signed_session if session.closed_at else None,
+    }
+
+
+def history_item(session: Session, charger: Charger) -> Json:
+    """The model SessionListModel of a closed session. Of third-party sessions ZapCloud knows no user."""
+    item: Json = {
+        "Id": session.id,
+        "DeviceId": session.device_id,
+        "StartDateTime": naive(session.start),
+        "EndDateTime": naive(session.closed_at),
+        "CommitEndDateTime": naive(session.end),
+        "Energy": session.energy_kwh,
+        "CommitMetadata": session.commit_metadata,
+        "ChargerId": session.charger_id,
+        "DeviceName": charger.name,
+        "TokenName": session.token,
+        "ExternallyEnded": session.status == "acknowledged",
+        "ChargerFirmwareVersion": FIRMWARE_VERSION,
+        "SignedSession": session.signed_session,
+        "ReplacedBySessionId": session.replaced_by,
+    }
+    return {key: value for key, value in item.items() if value is not None}
+
+
+def charger_item(charger: Charger, installation: Installation) -> Json:
+    """The model ChargerListModel. SerialNo is a deprecated alias of Name: the serial number is DeviceId."""
+    return {
+        "OperatingMode": charger.operation_mode,
+        "IsOnline": charger.online,
+        "Id": charger.id,
+        "MID": charger.device_id,
+        "DeviceId": charger.device_id,
+        "SerialNo": charger.name,
+        "Name": charger.name,
+        "CreatedOnDate": naive(installation.created_at),
+        "CircuitId": charger.circuit_id,
+        "Active": True,
+        "CurrentUserRoles": OWNER_ROLES,
+        "Pin": charger.pin,
+        "DeviceType": charger.device_type,
+        "InstallationName": installation.name,
+        "InstallationId": installation.id,
+        "AuthenticationType": installation.authentication_type,
+        "IsAuthorizationRequired": installation.authentication_type != AuthenticationType.NATIVE,
+    }
+
+
+def charger_states(charger: Charger, now: datetime) -> list[Json]:
+    """The bare array of ChargerStateModel; a cleared value has no ValueAsString."""
+    energy = StateId.SESSION_ENERGY_KWH.value
+    states: list[Json] = []
+    for state_id, observation in sorted(charger.states.items()):
+        value, timestamp = observation.value, observation.timestamp
+        if state_id == energy and charger.session and charger.operation_mode == OperationMode.CHARGING:
+            value, timestamp = f"{charger.session.energy_at(now):.3f}", now
+        state: Json = {"ChargerId": charger.id, "StateId": state_id, "Timestamp": naive(timestamp)}
+        states.append({**state, "ValueAsString": value} if value else state)
+    return states
+
+
+def installation_item(installation: Installation) -> Json:
+    """Some of the 60 fields of InstallationModel. The authentication payload is a secret, and is sent to owners."""
+    return {
+        "Id": installation.id,
+        "Name": installation.name,
+        "MaxCurrent": installation.max_current_a,
+        "Active": True,
+        "NetworkType": TN_3_PHASE,
+        "CreatedOnDate": naive(installation.created_at),
+        "CurrentUserRoles": OWNER_ROLES,
+        "AuthenticationType": installation.authentication_type,
+        "WebhooksAuthUrl": installation.webhooks_auth_url,
+        "WebhooksAuthPayload": installation.webhooks_auth_payload,
+        "WebhooksSessionStartUrl": installation.webhooks_session_start_url,
+        "WebhooksSessionEndUrl": installation.webhooks_session_end_url,
+        "MessagingEnabled": installation.messaging_enabled,
+        "ActiveChargerCount": sum(len(circuit.charger_ids) for circuit in installation.circuits),
+        "PropertyOfflineModeAllowAnonymous": installation.offline_allow_anonymous,
+        "TimeZoneIanaName": "Europe/Oslo",
+    }
+
+
+def hierarchy(installation: Installation, world: World) -> Json:
+    """The model InstallationTreeModel: circuits and their chargers."""
+    return {
+        "Id": installation.id,
+        "Name": installation.name,
+        "InstallationName": installation.name,
+        "NetworkType": TN_3_PHASE,
+        "Circuits": [_circuit(circuit, installation, world) for circuit in installation.circuits],
+    }
+
+
+def _circuit(circuit: Circuit, installation: Installation, world: World) -> Json:
+    chargers = [world.chargers[charger_id] for charger_id in circuit.charger_ids]
+    return {
+        "Id": circuit.id,
+        "Name": circuit.name,
+        "MaxCurrent": circuit.max_current_a,
+        "IsActive": True,
+        "Active": True,
+        "InstallationId": installation.id,
+        "InstallationName": installation.name,
+        "Chargers": [
+            {
+                "Id": charger.id,
+                "DeviceId": charger.device_id,
+                "MID": charger.device_id,
+                "Name": charger.name,
+                "SerialNo": charger.name,
+                "Active": True,
+                "DeviceType": charger.device_type,
+            }
+            for charger in chargers
+        ],
+    }

@@ -1,0 +1,106 @@
+"""The simulated world: every installation, charger, session and record, with identifiers drawn from one seed."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from random import Random
+
+from simulator.errors import NotFoundError
+from simulator.models import (
+    Attempt,
+    Charger,
+    Circuit,
+    HookCall,
+    Installation,
+    Observation,
+    OperationMode,
+    RestRequest,
+    Session,
+    StateId,
+    TimerRun,
+)
+from simulator.settings import Settings
+
+SERIAL_PREFIXES = {1: "ZPR", 4: "ZAP"}
+FIRMWARE = "2.4.2.4"
+
+
+class World:
+    """Holds what is and what was; changes nothing by itself."""
+
+    def __init__(self, seed: int, now: Callable[[], datetime]) -> None:
+        self._seed = seed
+        self._sources: dict[str, Random] = {}
+        self.now = now
+        self.settings = Settings()
+        self.installations: dict[str, Installation] = {}
+        self.chargers: dict[str, Charger] = {}
+        self.sessions: dict[str, Session] = {}
+        self.attempts: list[Attempt] = []
+        self.calls: list[HookCall] = []
+        self.requests: list[RestRequest] = []
+        self.timer_runs: list[TimerRun] = []
+        self.listeners: list[Callable[[Charger, Observation], None]] = []
+        """Told of every observation, in the order in which they are made."""
+
+    def random(self, purpose: str) -> Random:
+        """A source of its own for each purpose, so that what the app does cannot shift the identifiers of chargers."""
+        return self._sources.setdefault(purpose, Random(f"{self._seed}/{purpose}"))
+
+    def new_id(self, kind: str) -> str:
+        return str(uuid.UUID(int=self.random(kind).getrandbits(128), version=4))
+
+    def secret(self) -> str:
+        """A seeded stand-in for a random secret: good enough where all is simulated."""
+        return f"{self.random('secret').getrandbits(256):064x}"
+
+    def installation(self, installation_id: str) -> Installation:
+        try:
+            return self.installations[installation_id]
+        except KeyError:
+            raise NotFoundError(f"no installation {installation_id}") from None
+
+    def charger(self, charger_id: str) -> Charger:
+        try:
+            return self.chargers[charger_id]
+        except KeyError:
+            raise NotFoundError(f"no charger {charger_id}") from None
+
+    def session(self, session_id: str) -> Session:
+        try:
+            return self.sessions[session_id]
+        except KeyError:
+            raise NotFoundError(f"no session {session_id}") from None
+
+    def installation_of(self, charger: Charger) -> Installation:
+        return self.installations[charger.installation_id]
+
+    def add_installation(self, name: str, charger_count: int, device_type: int = 4) -> Installation:
+        """An installation of one circuit whose chargers stand idle and online."""
+        circuit = Circuit(self.new_id("circuit"), "Circuit 1", 63.0, [])
+        installation = Installation(self.new_id("installation"), name, self.now(), [circuit])
+        self.installations[installation.id] = installation
+        for number in range(1, charger_count + 1):
+            charger = self._add_charger(f"{name} {number}", device_type)
+            charger.installation_id, charger.circuit_id = installation.id, circuit.id
+            circuit.charger_ids.append(charger.id)
+        return installation
+
+    def _add_charger(self, name: str, device_type: int) -> Charger:
+        serial = f"{SERIAL_PREFIXES.get(device_type, 'ZAP')}{len(self.chargers) + 1:06}"
+        source = self.random("charger")
+        charger = Charger(self.new_id("charger"), serial, name, device_type, f"{source.randrange(10_000):04}")
+        charger.meter_kwh = round(source.uniform(100, 9000), 3)
+        self.chargers[charger.id] = charger
+        self.observe(charger, StateId.IS_ONLINE, "1")
+        self.observe(charger, StateId.OPERATION_MODE, str(OperationMode.DISCONNECTED.value))
+        self.observe(charger, StateId.IS_ENABLED, "1")
+        self.observe(charger, StateId.IS_STAND_ALONE, "1")
+        self.observe(charger, StateId.FIRMWARE, FIRMWARE)
+        return charger
+
+    def observe(self, charger: Charger, state_id: StateId, value: str) -> None:
+        observation = Observation(state_id.value, self.now(), value)
+        charger.states[state_id.value] = observation
+        for listener in self.listeners:
+            listener(charger, observation)

@@ -1,0 +1,119 @@
+"""What every test may use: a real Azurite with an empty account each, the app's services on it, and a whole stack."""
+
+import asyncio
+import itertools
+import os
+import struct
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from devhost.stack import ACCOUNT_KEY, Ports, Stack, running_stack, start_azurite, storage_connection_string
+from functions.services import Services, build
+from shared.clock import EPOCH, file_clock
+from shared.settings import Settings
+from shared.storage.table import Tables
+from tests.secrecy import assert_no_secrets
+
+ACCOUNTS = [f"test{number:03}" for number in range(400)]
+IDENTITY_KEY = "an identity key of the tests, 32+ characters"
+MONDAY_MORNING = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
+
+
+class HandClock:
+    """A clock moved by hand, which the code under test reads from a file as it reads the simulator's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_bytes(bytes(8))
+        self.now = file_clock(path)
+        self.set(MONDAY_MORNING)
+
+    def set(self, instant: datetime) -> None:
+        with self.path.open("r+b") as file:
+            file.write(struct.pack("<q", (instant - EPOCH) // timedelta(microseconds=1)))
+
+    def advance(self, seconds: float) -> None:
+        self.set(self.now() + timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> HandClock:
+    return HandClock(tmp_path / "clock")
+
+
+@pytest.fixture(scope="session")
+def azurite_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[str]]:
+    """Connection strings of empty storage accounts, one after the other, on one real Azurite."""
+    folder = tmp_path_factory.mktemp("azurite")
+    ports = Ports.free()
+    accounts = ";".join(f"{name}:{ACCOUNT_KEY}" for name in ACCOUNTS)
+    with asyncio.Runner() as runner:
+        azurite = runner.run(start_azurite(folder / "data", ports, folder, accounts))
+        yield (storage_connection_string(ports, name) for name in ACCOUNTS)
+        runner.run(azurite.stop())
+
+
+@pytest.fixture
+def connection_string(azurite_accounts: Iterator[str]) -> str:
+    """An account nobody has written to yet."""
+    return next(azurite_accounts)
+
+
+@pytest.fixture
+async def tables(connection_string: str) -> AsyncIterator[Tables]:
+    async with Tables(connection_string) as opened:
+        yield opened
+
+
+def settings_for(connection_string: str, clock: HandClock, **changes: object) -> Settings:
+    given: dict[str, object] = {
+        "tables": connection_string,
+        "identity_key": IDENTITY_KEY,
+        "clock_file": str(clock.path),
+    }
+    return Settings(**(given | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def services(connection_string: str, clock: HandClock) -> AsyncIterator[Services]:
+    """The app's own object graph, as the triggers use it, on an empty account."""
+    built = build(settings_for(connection_string, clock))
+    yield built
+    await built.close()
+
+
+@pytest.fixture(scope="session")
+def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stack")
+
+
+@pytest.fixture(scope="session")
+async def stack(stack_folder: Path) -> AsyncIterator[Stack]:
+    """A whole stack in simulated time, shared by the tests of a worker: each makes its own installation.
+
+    When it is done with, whatever any test did, no secret may stand in its logs.
+    """
+    async with running_stack(stack_folder, ports=Ports.free(), start=MONDAY_MORNING) as running:
+        yield running
+        secrets = running.secrets()
+    assert_no_secrets(running.log_folder, secrets)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def seed() -> int:
+    """Randomness of the scenarios; printed, and taken from ZAPBRIDGE_TEST_SEED to run one again."""
+    chosen = int(os.environ.get("ZAPBRIDGE_TEST_SEED", "1"))
+    print(f"seed {chosen}")  # noqa: T201
+    return chosen
+
+
+counter = itertools.count(1)
+
+
+@pytest.fixture
+def card() -> str:
+    """A card number no other test of this process uses, in its normalized spelling."""
+    return f"04A1B2{next(counter):08X}"
