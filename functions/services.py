@@ -78,6 +78,7 @@ def build(settings: Settings) -> Services:
     from shared.sessions.ledger import Ledger
     from shared.sessions.listing import Listing
     from shared.sessions.outage import Outage
+    from shared.sessions.probe import ZapCloudProbe
     from shared.sessions.request import Placing
     from shared.sessions.start import StartHook
     from shared.sessions.sweep import Sweep
@@ -121,7 +122,8 @@ def build(settings: Settings) -> Services:
         ledger,
     )
     intake = Intake(clock, quarantine)
-    admission = Admission(clock, tokens, authorizations, decisions, ledger, zapcloud.has_session if zapcloud else None)
+    probe = ZapCloudProbe(zapcloud).shows_used if zapcloud else None
+    admission = Admission(clock, tokens, authorizations, decisions, ledger, probe)
     end_hook = EndHook(tokens, authorizations, ledger, intake)
     return Services(
         settings=settings,

@@ -1,11 +1,12 @@
 """The installations and chargers we know, remembered for a while so that a poll need not read them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from shared import telemetry
 from shared.clock import Clock
-from shared.errors import ZapbridgeError
+from shared.errors import ZapCloudError
 from shared.identifiers import canonical_uuid
 from shared.storage.cache import Cache
 from shared.storage.chargers import Charger, Chargers
@@ -13,6 +14,8 @@ from shared.storage.installations import Installation, Installations
 
 _SETTINGS_AGE = timedelta(seconds=30)
 _RELOAD_EVERY = timedelta(minutes=1)
+_PATIENCE_SECONDS = 2.0
+"""How long a driver at the plug waits for ZapCloud to tell us of a new charger."""
 
 Hierarchy = Callable[[str], Awaitable[list[Charger]]]
 """Asks ZapCloud for the chargers of an installation; raises ZapCloudError."""
@@ -53,9 +56,11 @@ class Directory:
             return None
         self._asked[installation_id] = now
         try:
-            await self.reload(installation_id)
-        except ZapbridgeError as error:
-            telemetry.warning("chargers.reload_failed", installationId=installation_id, reason=str(error))
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self.reload(installation_id)
+        except (ZapCloudError, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            telemetry.warning("chargers.reload_failed", installationId=installation_id, reason=reason)
             return None
         return await self.charger(charger_id)
 

@@ -23,8 +23,8 @@ from shared.storage.decisions import Decisions, Refusal, SeenToken
 from shared.storage.installations import Mode
 from shared.storage.tokens import StoredToken, Tokens
 
-Probe = Callable[[str], Awaitable[bool]]
-"""Whether ZapCloud has a session of that id, which it has from the moment our answer reached it."""
+Probe = Callable[[Claim], Awaitable[bool]]
+"""Whether ZapCloud shows that a claim was used up; see shared.sessions.probe."""
 
 _PENDING = "waiting for a card or a grant"
 
@@ -180,7 +180,7 @@ class Admission:
             return False
         if view is None or not view.start_known:
             await self._ledger.authorized(old)
-        return now - old.at < rules.POLL_INTERVAL or self._probe is None or not await self._probe(old.session_id)
+        return now - old.at < rules.TOO_SOON_FOR_ANOTHER or self._probe is None or not await self._probe(old)
 
     async def _authorized(self, claim: Claim) -> None:
         await self._ledger.authorized(claim)

@@ -11,8 +11,8 @@ from shared.storage.authorizations import Claim, Evidence, Grant, Standing
 REPLAY_WINDOW = timedelta(seconds=90)
 """How long an answer may have been lost: ZapCloud asks again every 10 s (guide 6.5.8, "Session start")."""
 
-POLL_INTERVAL = timedelta(seconds=10)
-"""Sooner than this nobody unplugs, plugs in and scans again, so a repetition needs no further proof."""
+TOO_SOON_FOR_ANOTHER = timedelta(seconds=3)
+"""Sooner than this nobody unplugs and plugs in again, so a repetition needs no further proof."""
 
 WAITING_WINDOW = timedelta(seconds=90)
 """A driver still polling in observe mode would have been let in by then; an older wait was abandoned."""

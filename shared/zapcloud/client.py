@@ -9,12 +9,11 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared import telemetry
 from shared.clock import Clock
 from shared.errors import InvalidInput, ZapCloudError, ZapCloudUnavailable
 from shared.identifiers import canonical_uuid
 from shared.storage.chargers import Charger
-from shared.zapcloud.hooks import EndReport, read_end
+from shared.zapcloud.hooks import EndReport, parse_instant, read_end
 
 if TYPE_CHECKING:
     import httpx
@@ -23,6 +22,7 @@ _TIMEOUT_SECONDS = 5.0
 _RENEW_BEFORE = timedelta(minutes=5)
 _LOGIN_EVERY = timedelta(minutes=1)
 _USER_AGENT = "zapbridge"
+_OPERATION_MODE = 710
 
 
 class ZapCloud:
@@ -49,13 +49,19 @@ class ZapCloud:
         except InvalidInput as error:
             raise ZapCloudError(f"ZapCloud's answer about a session cannot be understood: {error.fields}") from error
 
-    async def has_session(self, session_id: str) -> bool:
-        """Whether ZapCloud knows the session; False too where it cannot be asked, for then nothing speaks for it."""
-        try:
-            return await self.session(session_id) is not None
-        except ZapCloudError as error:
-            telemetry.event("zapcloud.session_not_asked", sessionId=session_id, reason=str(error))
-            return False
+    async def operation_mode_since(self, charger_id: str) -> datetime | None:
+        """Since when the charger has been in its operation mode (observation 710); None where it does not say.
+
+        ZapCloud may serve an answer that is up to 15 s old.
+        """
+        for item in await self._get_list(f"/api/chargers/{charger_id}/state"):
+            fields = _lowered(item)
+            if fields.get("stateid") == _OPERATION_MODE and isinstance(fields.get("timestamp"), str):
+                try:
+                    return parse_instant(fields["timestamp"])
+                except ValueError as error:
+                    raise ZapCloudError("ZapCloud's answer holds an instant that is none") from error
+        return None
 
     async def chargers(self, installation_id: str) -> list[Charger]:
         """The chargers of an installation's circuits."""
@@ -82,7 +88,21 @@ class ZapCloud:
             self._http = None
 
     async def _get(self, path: str) -> dict[str, Any] | None:
-        """The JSON object under a path; None for 204 and 404. A token that stopped working is renewed once."""
+        """The JSON object under a path; None for 204 and 404."""
+        value = await self._json(path)
+        if value is not None and not isinstance(value, dict):
+            raise ZapCloudError("ZapCloud answered something that is not a JSON object")
+        return value
+
+    async def _get_list(self, path: str) -> list[Any]:
+        """The JSON list under a path, empty for 204 and 404."""
+        value = await self._json(path)
+        if value is not None and not isinstance(value, list):
+            raise ZapCloudError("ZapCloud answered something that is not a JSON list")
+        return value or []
+
+    async def _json(self, path: str) -> Any:
+        """The JSON under a path; None for 204 and 404. A token that stopped working is renewed once."""
         response = await self._request("GET", path, headers=await self._authorization())
         if response.status_code == 401:
             self._token_until = None
@@ -93,7 +113,7 @@ class ZapCloud:
             raise ZapCloudUnavailable(f"ZapCloud answered {response.status_code}; try again later")
         if response.status_code != 200:
             raise ZapCloudError(f"ZapCloud answered {response.status_code}")
-        return _object(response)
+        return _decoded(response)
 
     async def _authorization(self) -> dict[str, str]:
         async with self._logging_in:
@@ -112,7 +132,7 @@ class ZapCloud:
             raise ZapCloudError("ZapCloud refused the login; check the account's name and password")
         if response.status_code != 200:
             raise ZapCloudUnavailable(f"ZapCloud's login answered {response.status_code}")
-        fields = _lowered(_object(response))
+        fields = _lowered(_decoded(response))
         lifetime = fields.get("expires_in")
         if not isinstance(fields.get("access_token"), str) or not isinstance(lifetime, (int, float)):
             raise ZapCloudError("ZapCloud's login answered without a token or its lifetime")
@@ -132,14 +152,11 @@ class ZapCloud:
             raise ZapCloudUnavailable(f"ZapCloud did not answer ({type(error).__name__})") from error
 
 
-def _object(response: "httpx.Response") -> dict[str, Any]:
+def _decoded(response: "httpx.Response") -> Any:
     try:
-        value = response.json()
+        return response.json()
     except ValueError as error:
         raise ZapCloudError("ZapCloud answered something that is not JSON") from error
-    if not isinstance(value, dict):
-        raise ZapCloudError("ZapCloud answered something that is not a JSON object")
-    return value
 
 
 def _lowered(value: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Runs an Azure Functions Python app where the `func` CLI is not installed; see README.md."""
