@@ -67,7 +67,7 @@ def services() -> Services:
     return build(read_settings(os.environ))
 
 
-def build(settings: Settings) -> Services:
+def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.access.directory import Directory
     from shared.security.access_tokens import TokenService
     from shared.security.hook_credentials import HookCredentials, configured_credentials
@@ -96,7 +96,7 @@ def build(settings: Settings) -> Services:
     from shared.zapcloud.hooks import aliases_with
 
     clock = clock_from(settings.clock_path)
-    tables = Tables(settings.tables)
+    tables = tables or Tables(settings.tables)
     installations, chargers, tokens = Installations(tables), Chargers(tables), Tokens(tables)
     authorizations, decisions, quarantine = Authorizations(tables), Decisions(tables), Quarantine(tables)
     credentials, index = Credentials(tables), SessionIndex(tables)
