@@ -80,7 +80,7 @@ def fold(session_id: str, facts: tuple[Fact, ...]) -> SessionView:
         for fact in timeline
         if fact.event == Event.ENDED and fact.data.get("installationId", installation_id) == installation_id
     ]
-    figures = max(reversed(ends), key=lambda fact: _AUTHORITY.index(Source(fact.source)), default=None)
+    figures = max(ends, key=lambda fact: _AUTHORITY.index(Source(fact.source)), default=None)
     superseded = any(fact.event == Event.SUPERSEDED for fact in timeline)
     stated = figures.data if figures else {}
     return SessionView(

@@ -145,11 +145,12 @@ class Table:
         """Rows of the whole table in order of partition and key, after the row `after`.
 
         `key` keeps only rows of that RowKey, `since` only those whose property is an instant not before the given one.
+        (The SDK finds its @parameters by splitting at spaces, hence those around the brackets.)
         """
         terms: list[str] = []
         values: dict[str, Any] = {}
         if after:
-            terms.append("(PartitionKey gt @partition or (PartitionKey eq @partition and RowKey gt @after))")
+            terms.append("( PartitionKey gt @partition or ( PartitionKey eq @partition and RowKey gt @after ) )")
             values["partition"], values["after"] = after
         if key is not None:
             terms.append("RowKey eq @key")
