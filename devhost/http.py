@@ -77,10 +77,13 @@ class HttpTriggers:
             return web.Response(status=404)
         if not self._keys.opens(found.target.auth_level, shown):
             return web.Response(status=401)
+        headers = _headers(request)
+        if not all(_is_utf8(value) for value in headers.values()):
+            return web.Response(status=400)
         http = protos.RpcHttp(
             method=request.method,
             url=f"{request.scheme}://{request.host}{target}",
-            headers=_headers(request),
+            headers=headers,
             params=found.values,
             query={name: ",".join(query.getall(name)) for name in query} if query else None,
         )
@@ -120,6 +123,11 @@ def _headers(request: web.BaseRequest) -> dict[str, str]:
         key = name.lower()
         joined[key] = f"{joined[key]},{value}" if key in joined else value
     return joined
+
+
+def _is_utf8(value: str) -> bool:
+    """Whether a header's bytes, which aiohttp keeps as surrogates where they are not UTF-8, can be handed on."""
+    return not any("\udc80" <= character <= "\udcff" for character in value)
 
 
 def _let_body_come(request: web.BaseRequest) -> None:

@@ -1,7 +1,7 @@
 """The management API for the credentials ZapCloud calls the web hooks with; a secret is shown once, when it is made."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import azure.functions as func
 import msgspec
@@ -12,6 +12,9 @@ from functions.services import services
 from shared import telemetry
 from shared.errors import InvalidInput
 from shared.identifiers import canonical_uuid
+
+if TYPE_CHECKING:
+    from shared.storage.credentials import HookCredential
 
 credentials = func.Blueprint()
 
@@ -43,10 +46,9 @@ async def put_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
     places = tuple("*" if place == "*" else canonical_uuid(place) or "" for place in given.installations)
     if "" in places or ("*" in places and len(places) > 1):
         raise InvalidInput("the credential cannot be stored", {"installations": 'must be UUIDs, or "*" alone'})
-    secret = await services().hook_credentials.create(name, places, given.entra_app_id)
+    stored, secret = await services().hook_credentials.create(name, places, given.entra_app_id)
     telemetry.event("hook_credential.stored", credential=name, new=secret is not None)
-    shown = HookCredentialOutput(name, places, 0 if given.entra_app_id else 1, given.entra_app_id, secret)
-    return answer(shown, HTTPStatus.CREATED if secret else HTTPStatus.OK)
+    return answer(_output(stored, secret), HTTPStatus.CREATED if secret else HTTPStatus.OK)
 
 
 @credentials.route("hook-credentials", methods=["GET"], auth_level=API_LEVEL)
@@ -80,5 +82,11 @@ async def retire_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
 async def delete_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
     name = req.route_params.get("name", "")
     await services().hook_credentials.delete(name)
-    telemetry.event("hook_credential.deleted", credential=name)
+    telemetry.event("hook_credential.deleted")
     return no_content()
+
+
+def _output(credential: "HookCredential", secret: str | None = None) -> HookCredentialOutput:
+    return HookCredentialOutput(
+        credential.name, credential.installations, len(credential.sha256), credential.entra_app_id, secret
+    )

@@ -6,7 +6,7 @@ Source of the error form: RFC 9457.
 import functools
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import azure.functions as func
@@ -105,13 +105,20 @@ def instant_parameter(req: func.HttpRequest, name: str) -> datetime | None:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInput("a parameter is wrong", {name: "must be an RFC 3339 instant"}) from None
+    return in_utc(name, instant)
+
+
+def in_utc(name: str, instant: datetime) -> datetime:
+    """The instant in UTC; raises InvalidInput where it has no zone, or lies outside of 1970 to 9000."""
     if instant.tzinfo is None:
-        raise InvalidInput("a parameter is wrong", {name: "needs a time zone, such as Z"})
-    return instant
+        raise InvalidInput("an instant is wrong", {name: "needs a time zone, such as Z"})
+    if not 1970 <= instant.year < 9000:
+        raise InvalidInput("an instant is wrong", {name: "must lie between 1970 and 9000"})
+    return instant.astimezone(UTC)
 
 
 def limit_parameter(req: func.HttpRequest, default: int = 100, most: int = 1000) -> int:
     text = req.params.get("limit", str(default))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= most:
         raise InvalidInput("a parameter is wrong", {"limit": f"must be a whole number from 1 to {most}"})
     return int(text)

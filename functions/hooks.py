@@ -69,8 +69,10 @@ async def oauth_token(req: func.HttpRequest) -> func.HttpResponse:
         token = await services().token_service.issue(req.get_body(), req.headers.get("authorization"))
     except GrantRefused as error:
         telemetry.warning("oauth.refused", error=error.code)
-        status = HTTPStatus.UNAUTHORIZED if error.code == "invalid_client" else HTTPStatus.BAD_REQUEST
-        return _json(status, {"error": error.code, "error_description": str(error)})
+        refusal = {"error": error.code, "error_description": str(error)}
+        if error.code == "invalid_client":
+            return _json(HTTPStatus.UNAUTHORIZED, refusal, {"WWW-Authenticate": "Basic"})
+        return _json(HTTPStatus.BAD_REQUEST, refusal)
     except (StorageUnavailable, ConfigurationError) as error:
         telemetry.warning("oauth.unavailable", reason=str(error))
         return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "temporarily_unavailable"})
@@ -87,10 +89,12 @@ def _message(status: HTTPStatus, message: str) -> func.HttpResponse:
     return _json(status, {"message": message})
 
 
-def _json(status: HTTPStatus, content: Mapping[str, object]) -> func.HttpResponse:
+def _json(
+    status: HTTPStatus, content: Mapping[str, object], headers: Mapping[str, str] | None = None
+) -> func.HttpResponse:
     return func.HttpResponse(
         msgspec.json.encode(content),
         status_code=status,
         mimetype="application/json",
-        headers={"Cache-Control": "no-store"},
+        headers={"Cache-Control": "no-store"} | dict(headers or {}),
     )

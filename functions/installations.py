@@ -19,7 +19,7 @@ installations = func.Blueprint()
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Driver = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-_Serial = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9]{0,32}$")]
+_Serial = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]{0,32}\Z")]
 _Grace = Annotated[int, msgspec.Meta(ge=0, le=240)]
 _Seconds = Annotated[int, msgspec.Meta(ge=1, le=86400)]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import azure.functions as func
 import msgspec
 
-from functions.encoding import answer, decoded, limit_parameter, managed, no_content
+from functions.encoding import answer, decoded, in_utc, limit_parameter, managed, no_content
 from functions.levels import API_LEVEL
 from functions.services import services
 from shared.errors import InvalidInput, NotFound
@@ -45,13 +45,15 @@ async def put_token(req: func.HttpRequest) -> func.HttpResponse:
         raise InvalidInput("the token cannot be registered", {"token": str(error)}) from None
     if given.valid_from and given.valid_to and given.valid_to <= given.valid_from:
         raise InvalidInput("the token would never be valid", {"validTo": "must lie after validFrom"})
+    valid_from = in_utc("validFrom", given.valid_from) if given.valid_from else None
+    valid_to = in_utc("validTo", given.valid_to) if given.valid_to else None
     token = Token(
         id=token_id(services().settings.identity_key, number),
         token=number,
         driver=given.driver,
         label=given.label,
-        valid_from=given.valid_from,
-        valid_to=given.valid_to,
+        valid_from=valid_from,
+        valid_to=valid_to,
         blocked=given.blocked,
         installations=_uuids("installations", given.installations),
         chargers=_uuids("chargers", given.chargers),

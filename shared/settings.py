@@ -82,7 +82,7 @@ def setting_name(field: str) -> str:
 def role_from(environment: Mapping[str, str]) -> Role:
     """The role alone, which decides what is registered even while other settings are still missing."""
     try:
-        return Role(environment.get(setting_name("role"), Role.ALL))
+        return Role(environment.get(setting_name("role"), "").strip() or Role.ALL)
     except ValueError:
         raise ConfigurationError("ZAPBRIDGE_ROLE must be hooks, streams or all") from None
 
@@ -90,7 +90,9 @@ def role_from(environment: Mapping[str, str]) -> Role:
 def api_authentication_from(environment: Mapping[str, str]) -> ApiAuthentication:
     """The API's way of authentication alone, which registration needs."""
     try:
-        return ApiAuthentication(environment.get(setting_name("api_auth"), ApiAuthentication.FUNCTION_KEY))
+        return ApiAuthentication(
+            environment.get(setting_name("api_auth"), "").strip() or ApiAuthentication.FUNCTION_KEY
+        )
     except ValueError:
         raise ConfigurationError("ZAPBRIDGE_API_AUTH must be function-key or entra") from None
 

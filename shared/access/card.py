@@ -30,7 +30,7 @@ def normalize(token: str) -> str:
         if _CARD.fullmatch(card):
             return card
     raise InvalidInput(
-        "not a card number: expected letters and digits, such as nfc-04A3B2C1D0E5F6 or 04:A3:B2:C1, or ble- and a UUID"
+        "not a card number: expected letters and digits, such as 04A3B2C1 or 04:A3:B2:C1, or ble- and a UUID"
     )
 
 

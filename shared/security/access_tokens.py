@@ -6,7 +6,6 @@ secret it was issued for: rotating the secret ends it. Checking one needs no sto
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from datetime import datetime, timedelta
@@ -84,7 +83,7 @@ def basic_credential(authorization: str) -> tuple[str, str] | None:
         return None
     try:
         name, colon, secret = base64.b64decode(parameter.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None
     return (name, secret) if colon else None
 

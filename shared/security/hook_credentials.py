@@ -18,7 +18,7 @@ from shared.errors import ConfigurationError, InvalidInput, NotFound
 from shared.storage.cache import Cache
 from shared.storage.credentials import Credentials, HookCredential
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@\-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
 _MAXIMUM_AGE = timedelta(seconds=30)
 _REREAD_EVERY = timedelta(minutes=1)
 _NOBODY = hashlib.sha256(b"").hexdigest()
@@ -54,19 +54,21 @@ class HookCredentials:
         known = self._configured | await self._stored.get(_ALL)
         return next((credential for credential in known.values() if credential.entra_app_id == app_id), None)
 
-    async def create(self, name: str, installations: tuple[str, ...], entra_app_id: str | None = None) -> str | None:
-        """Store a credential, or change what an existing one may speak for; a new one's secret is returned, once."""
+    async def create(
+        self, name: str, installations: tuple[str, ...], entra_app_id: str | None = None
+    ) -> tuple[HookCredential, str | None]:
+        """Store a credential, or replace what an existing one may speak for; a new one's secret is returned, once."""
         if not _NAME.fullmatch(name):
             raise InvalidInput(
-                "the credential cannot be stored", {"name": "must be 1 to 64 letters, digits, dots, hyphens or @"}
+                "the credential cannot be stored",
+                {"name": "must be 1 to 64 letters, digits, dots, hyphens or underscores"},
             )
         existing = (await self._repository.hooks()).get(name)
         secret = None if existing or entra_app_id else new_secret()
         digests = existing.sha256 if existing else (digest_of(secret),) if secret else ()
-        await self._put(
-            HookCredential(name=name, installations=installations, sha256=digests, entra_app_id=entra_app_id)
-        )
-        return secret
+        credential = HookCredential(name=name, installations=installations, sha256=digests, entra_app_id=entra_app_id)
+        await self._put(credential)
+        return credential, secret
 
     async def rotate(self, name: str) -> str:
         """A next secret, valid beside the current one; an earlier next one that was never retired is replaced."""

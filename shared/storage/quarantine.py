@@ -15,6 +15,8 @@ _SHAPE_PARTITION = "shape"
 _CHUNK_BYTES = 60 * 1024
 MAX_KEPT_BYTES = 14 * _CHUNK_BYTES
 _COUNT_LIMIT = 1000
+_LAST_DAY = 99999999
+"""Days are counted down from here in the keys, so that the newest stand first."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -41,8 +43,9 @@ class Quarantine:
         self._table = tables["Quarantine"]
 
     async def keep(self, kind: str, reason: str, body: bytes, at: datetime) -> str:
-        """Store a body; the same body at the same door again is the same row. Returns its id."""
-        identity = hashlib.sha256(kind.encode() + b"\0" + body).hexdigest()[:32]
+        """Store a body; the same body at the same door again on the same day is the same row. Returns its id."""
+        digest = hashlib.sha256(kind.encode() + b"\0" + body).hexdigest()[:32]
+        identity = f"{_LAST_DAY - int(f'{at:%Y%m%d}')}-{digest}"
         item = Quarantined(id=identity, at=at, kind=kind, reason=reason[:1000], size_bytes=len(body))
         kept = body[:MAX_KEPT_BYTES]
         chunks = {
@@ -53,7 +56,7 @@ class Quarantine:
         return identity
 
     async def newest(self) -> list[Quarantined]:
-        """Up to a thousand items, newest first."""
+        """Up to a thousand items, newest first (of more than that on one day, any thousand)."""
         rows = await self._table.partition(_BODY_PARTITION, limit=_COUNT_LIMIT)
         return sorted((_item(row) for row in rows), key=lambda item: item.at, reverse=True)
 

@@ -7,6 +7,7 @@ sessionEnd, sessionId, sessionStart, signedSession. Letter case differs between 
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from shared.identifiers import canonical_uuid
 TOKEN_NAMES = ("tokenCode", "tokenId", "token", "rfid", "rfidToken", "rfidTokenCode", "authenticationCode", "idTag")
 CHARGER_NAMES = ("chargerId", "charger", "deviceId", "chargerUuid", "serialNo")
 INSTALLATION_NAMES = ("installationId", "installation")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_BODY_BYTES = 256 * 1024
 
 
@@ -106,7 +108,7 @@ def read_end(body: dict[str, Any]) -> EndReport:
     if energy is not None and not _is_energy(energy):
         faults["Energy"] = "must be a number of kWh, not negative"
     signed = fields.get("signedsession")
-    if signed is not None and not isinstance(signed, str):
+    if signed is not None and not _is_storable_text(signed):
         faults["SignedSession"] = "must be text"
     if faults or session_id is None:
         raise InvalidInput("the session end cannot be understood", faults)
@@ -149,6 +151,11 @@ def _instant(fields: Mapping[str, Any], name: str, faults: dict[str, str]) -> da
     if instant.year < 1970:
         faults[name] = "lies before 1970"
     return instant
+
+
+def _is_storable_text(value: object) -> bool:
+    """JSON can spell half a surrogate pair, which no UTF-8 can."""
+    return isinstance(value, str) and not _SURROGATE.search(value)
 
 
 def _is_energy(value: object) -> bool:

@@ -5,7 +5,6 @@ Nobody published the start request, so each new shape is worth an operator's loo
 
 import json
 import re
-import string
 from typing import Any
 
 from shared.identifiers import canonical_uuid
@@ -13,7 +12,6 @@ from shared.identifiers import canonical_uuid
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _MAX_KEYS = 40
 _MAX_SAMPLE_CHARACTERS = 48
-_MASK = str.maketrans(string.ascii_lowercase + string.ascii_uppercase + string.digits, "a" * 26 + "A" * 26 + "9" * 10)
 _MAX_DEPTH = 3
 
 
@@ -27,10 +25,18 @@ def sample_of(body: dict[str, Any]) -> str:
     return json.dumps({_key(name): _masked(value, _MAX_DEPTH) for name, value in sorted(body.items())[:_MAX_KEYS]})
 
 
+def _mask(character: str) -> str:
+    if character.isnumeric():
+        return "9"
+    if character.isalpha():
+        return "A" if character.isupper() else "a"
+    return character if character.isascii() and character.isprintable() else "?"
+
+
 def _masked(value: Any, depth: int) -> Any:
     match value:
         case str():
-            return value[:_MAX_SAMPLE_CHARACTERS].translate(_MASK)
+            return "".join(_mask(character) for character in value[:_MAX_SAMPLE_CHARACTERS])
         case bool() | None:
             return value
         case int() | float():

@@ -175,6 +175,10 @@ def test_an_answer_leaves_as_the_function_made_it(client: httpx.Client) -> None:
     client.cookies.clear()
 
 
+def test_a_header_that_is_not_utf_8_is_refused(client: httpx.Client) -> None:
+    assert client.get("/api/answer", headers={"X-Odd": b"\xff\xfe"}).status_code == 400
+
+
 def test_text_alone_is_an_answer(client: httpx.Client) -> None:
     answer = client.get("/api/named")
     assert (answer.status_code, answer.text) == (200, "by its name")
