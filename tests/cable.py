@@ -48,8 +48,9 @@ class Cable:
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._links |= {writer, there_writer}
-        with suppress(ConnectionError):
-            await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+        if self._server is not None:
+            with suppress(ConnectionError):
+                await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
         for one in (writer, there_writer):
             self._links.discard(one)
             one.close()

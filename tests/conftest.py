@@ -15,7 +15,7 @@ from functions.services import Services, build
 from shared.clock import EPOCH, file_clock
 from shared.settings import Settings
 from shared.storage.table import Tables
-from tests.secrecy import assert_no_secrets
+from tests.secrecy import AddressPolicy, assert_no_secrets, found_secrets
 
 ACCOUNTS = [f"test{number:03}" for number in range(400)]
 IDENTITY_KEY = "an identity key of the tests, 32+ characters"
@@ -79,10 +79,12 @@ def settings_for(connection_string: str, clock: HandClock, **changes: object) ->
 
 @pytest.fixture
 async def services(connection_string: str, clock: HandClock) -> AsyncIterator[Services]:
-    """The app's own object graph, as the triggers use it, on an empty account."""
-    built = build(settings_for(connection_string, clock))
+    """The app's own object graph, as the triggers use it, on an empty account; no address it asks for tells a card."""
+    addresses = AddressPolicy([IDENTITY_KEY])
+    built = build(settings_for(connection_string, clock), Tables(connection_string, policies=[addresses]))
     yield built
     await built.close()
+    assert not addresses.given_away
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +102,18 @@ async def stack(stack_folder: Path) -> AsyncIterator[Stack]:
     async with running_stack(stack_folder, ports=Ports.free(), start=MONDAY_MORNING, settings=patient) as running:
         yield running
         secrets = running.secrets()
+        asked = [request.path for request in await running.simulator.requests()]
+        asked += [call.path for call in await running.simulator.calls()]
+        assert not found_secrets("\n".join(asked).encode(), secrets), "an address gives something away"
     assert_no_secrets(running.log_folder, secrets)
+
+
+@pytest.fixture(autouse=True)
+def nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What the code under test logs in this process."""
+    yield
+    text = "\n".join(record.getMessage() for record in caplog.get_records("call"))
+    assert not found_secrets(text.encode(), [IDENTITY_KEY]), "a log line gives something away"
 
 
 @pytest.fixture(scope="session", autouse=True)

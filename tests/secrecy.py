@@ -2,6 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 _CARD = re.compile(rb"04A1B2[0-9A-Fa-f]{8}|nfc-[0-9A-Fa-f]{8,}", re.IGNORECASE)
 """Every card of the tests begins alike, so that any of them is found in any log."""
@@ -23,3 +27,15 @@ def assert_no_secrets(log_folder: Path, secrets: list[str]) -> None:
     assert logs, f"no logs in {log_folder}: nothing was looked at"
     given_away = {log.name: found for log in logs if (found := found_secrets(log.read_bytes(), secrets))}
     assert not given_away, f"logs give away: {given_away}"
+
+
+class AddressPolicy(AsyncHTTPPolicy[Any, Any]):
+    """Keeps what an address of a request to storage gives away."""
+
+    def __init__(self, secrets: list[str]) -> None:
+        self._secrets = secrets
+        self.given_away: list[str] = []
+
+    async def send(self, request: Any) -> Any:
+        self.given_away += found_secrets(unquote(request.http_request.url).encode(), self._secrets)
+        return await self.next.send(request)
