@@ -4,11 +4,13 @@ Only the newest instant of each counts, so that late, repeated and reordered obs
 Source: observations 710 and 721 of the guide's state reference (6.5.8): 710 = 1 means no vehicle connected.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
-from shared.storage.authorizations import Authorizations
+from shared.errors import Conflict
+from shared.storage.authorizations import Authorizations, Evidence
 
 
 class EvidenceRecorder:
@@ -17,14 +19,32 @@ class EvidenceRecorder:
 
     async def vehicle_disconnected(self, charger_id: str, observed_at: datetime) -> None:
         """Observation 710 = 1 of a charger."""
-        evidence = (await self._authorizations.read(charger_id)).evidence
-        if evidence.disconnected_at is None or observed_at > evidence.disconnected_at:
-            newer = msgspec.structs.replace(evidence, disconnected_at=observed_at)
-            await self._authorizations.put_evidence(charger_id, newer)
+
+        def newer(known: Evidence) -> Evidence | None:
+            if known.disconnected_at and known.disconnected_at >= observed_at:
+                return None
+            return msgspec.structs.replace(known, disconnected_at=observed_at)
+
+        await self._update(charger_id, newer)
 
     async def session_running(self, charger_id: str, session_id: str, observed_at: datetime) -> None:
         """Observation 721 of a charger, when it holds an id."""
-        evidence = (await self._authorizations.read(charger_id)).evidence
-        if evidence.running_at is None or observed_at > evidence.running_at:
-            newer = msgspec.structs.replace(evidence, running_session_id=session_id, running_at=observed_at)
-            await self._authorizations.put_evidence(charger_id, newer)
+
+        def newer(known: Evidence) -> Evidence | None:
+            if known.running_at and known.running_at >= observed_at:
+                return None
+            return msgspec.structs.replace(known, running_session_id=session_id, running_at=observed_at)
+
+        await self._update(charger_id, newer)
+
+    async def _update(self, charger_id: str, newer: Callable[[Evidence], Evidence | None]) -> None:
+        while True:
+            standing = await self._authorizations.read(charger_id)
+            evidence = newer(standing.evidence)
+            if evidence is None:
+                return
+            try:
+                await self._authorizations.put_evidence(charger_id, evidence, standing)
+            except Conflict:
+                continue
+            return

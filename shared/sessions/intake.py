@@ -1,5 +1,6 @@
 """What the two web hooks do with a body besides its meaning: note new shapes, keep what cannot be understood."""
 
+import asyncio
 from typing import Any
 
 from shared import telemetry
@@ -9,6 +10,7 @@ from shared.storage.quarantine import Quarantine, Shape
 from shared.zapcloud.shapes import sample_of, shape_of
 
 _MAX_REMEMBERED = 1000
+_PATIENCE_SECONDS = 1.0
 
 
 class Intake:
@@ -22,11 +24,11 @@ class Intake:
         shape = shape_of(body)
         if (kind, shape) in self._known_shapes or len(self._known_shapes) >= _MAX_REMEMBERED:
             return
+        described = Shape(at=self._clock(), kind=kind, shape=shape[:8000], sample=sample_of(body)[:8000])
         try:
-            new = await self._quarantine.record_shape(
-                Shape(at=self._clock(), kind=kind, shape=shape[:8000], sample=sample_of(body)[:8000])
-            )
-        except StorageUnavailable:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                new = await self._quarantine.record_shape(described)
+        except (StorageUnavailable, TimeoutError):
             telemetry.event("hook.shape_not_recorded", kind=kind)
             return
         self._known_shapes.add((kind, shape))

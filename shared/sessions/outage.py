@@ -5,6 +5,7 @@ instances that cannot see each other give the same one. What was given is kept i
 is written to storage as soon as that answers, or recognised from its id when the process died before it could.
 """
 
+import asyncio
 import hashlib
 import hmac
 import uuid
@@ -16,7 +17,7 @@ import msgspec
 from shared import telemetry
 from shared.access.verdict import judge
 from shared.clock import EPOCH, Clock
-from shared.errors import Conflict
+from shared.errors import Conflict, StorageUnavailable
 from shared.sessions.claim import REPLAY_WINDOW, token_key
 from shared.sessions.ledger import Ledger, is_over
 from shared.sessions.request import StartRequest
@@ -53,6 +54,7 @@ class Outage:
         self._decisions = decisions
         self._ledger = ledger
         self._given: dict[str, _Given] = {}
+        self._writing: asyncio.Task[None] | None = None
 
     def policy(self, request: StartRequest) -> OutagePolicy:
         return request.installation.outage_policy if request.installation else self._default_policy
@@ -90,14 +92,30 @@ class Outage:
             )
         return session_id
 
-    async def write_down(self) -> None:
-        """Store what was given during an outage; raises StorageUnavailable, and keeps the rest, if it is not over."""
+    def write_down_soon(self) -> None:
+        """Now that storage answers, store what is left, behind the caller's back."""
+        if self._given and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.get_running_loop().create_task(self._try_to_write_down())
+
+    async def _try_to_write_down(self) -> None:
+        try:
+            await self.write_down()
+        except StorageUnavailable as error:
+            telemetry.warning("outage.not_over", sessions=len(self._given), reason=str(error))
+
+    async def write_down(self, charger_id: str | None = None) -> None:
+        """Store what was given during an outage, at one charger or all; twice at once does no harm.
+
+        Raises StorageUnavailable, and keeps the rest, if it is not over.
+        """
         for given in sorted(self._given.values(), key=lambda given: given.claim.at):
+            if charger_id not in {None, given.claim.charger_id}:
+                continue
             claim = await self._judged(given)
             await self._put_in_place(claim)
             await self._ledger.authorized(claim)
             await self._ledger.project(claim.session_id)
-            del self._given[claim.session_id]
+            self._given.pop(claim.session_id, None)
             telemetry.event("outage.written_down", sessionId=claim.session_id, chargerId=claim.charger_id)
 
     def recognise(

@@ -60,17 +60,12 @@ class StartHook:
         content = json_object(body)
         fields = read_start(content, self._aliases)
         try:
-            try:
-                async with asyncio.timeout(self._budget.total_seconds()):
-                    await self._outage.write_down()
-                    answer = await self._decide(await self._placing.place(fields, principal), body)
-                    await self._intake.note_shape(_KIND, content)
-                    return answer
-            except (StorageUnavailable, TimeoutError) as error:
-                return self._answer_without_storage(fields, principal, error)
+            answer = await self._answer_in_time(fields, principal, body)
         except Unauthenticated as error:
             telemetry.warning("start.wrong_installation", credential=principal.name)
             return StartAnswer(Outcome.NOT_AUTHORIZED, message=str(error))
+        await self._intake.note_shape(_KIND, content)
+        return answer
 
     def answer_unchecked(self, body: bytes) -> StartAnswer:
         """While storage is down and the caller cannot be told from a stranger: nobody is let in, but polls go on."""
@@ -81,6 +76,17 @@ class StartHook:
         telemetry.warning("outage.start_unchecked", withToken=with_token)
         outcome = Outcome.UNAVAILABLE if with_token else Outcome.NOT_AUTHORIZED
         return StartAnswer(outcome, message="storage is down; the caller cannot be checked")
+
+    async def _answer_in_time(self, fields: StartFields, principal: Principal, body: bytes) -> StartAnswer:
+        try:
+            async with asyncio.timeout(self._budget.total_seconds()):
+                request = await self._placing.place(fields, principal)
+                await self._outage.write_down(request.charger_id)
+                answer = await self._decide(request, body)
+        except (StorageUnavailable, TimeoutError) as error:
+            return self._answer_without_storage(fields, principal, error)
+        self._outage.write_down_soon()
+        return answer
 
     async def _decide(self, request: StartRequest, body: bytes) -> StartAnswer:
         if not request.unreadable:

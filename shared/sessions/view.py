@@ -39,7 +39,8 @@ class Status(StrEnum):
     ENDED = "ended"
 
 
-_AUTHORITY = (Source.END_HOOK, Source.SESSION_API)
+_AUTHORITY: dict[str, int] = {Source.END_HOOK: 1, Source.SESSION_API: 2}
+"""A source that a newer version knows and this one does not counts least."""
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ def fold(session_id: str, facts: tuple[Fact, ...]) -> SessionView:
         for fact in timeline
         if fact.event == Event.ENDED and fact.data.get("installationId", installation_id) == installation_id
     ]
-    figures = max(ends, key=lambda fact: _AUTHORITY.index(Source(fact.source)), default=None)
+    figures = max(ends, key=lambda fact: _AUTHORITY.get(fact.source, 0), default=None)
     superseded = any(fact.event == Event.SUPERSEDED for fact in timeline)
     stated = figures.data if figures else {}
     return SessionView(

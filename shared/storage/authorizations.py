@@ -6,6 +6,7 @@ observations say about the session it runs.
 """
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -58,11 +59,12 @@ class Standing(msgspec.Struct, frozen=True):
     """All that is known at one charger, as read in one go."""
 
     claim: Claim | None = None
-    claim_etag: str = ""
+    claim_etag: str | None = None
     grants: tuple[tuple[Grant, str], ...] = ()
     """Each with its ETag, oldest first."""
     waiting_since: datetime | None = None
     evidence: Evidence = Evidence()
+    evidence_etag: str | None = None
 
 
 class Authorizations:
@@ -79,8 +81,8 @@ class Authorizations:
     async def take(self, claim: Claim, standing: Standing, spent: tuple[tuple[Grant, str], ...] = ()) -> None:
         """Put `claim` where `standing` was read, using up the grants `spent`; Conflict if anything changed since."""
         charger = claim.charger_id
-        kind, etag = ("replace", standing.claim_etag) if standing.claim else ("insert", None)
-        changes = [Change(kind, charger, _OPEN, to_properties(claim), etag)]  # type: ignore[arg-type]
+        kind: Literal["replace", "insert"] = "replace" if standing.claim else "insert"
+        changes = [Change(kind, charger, _OPEN, to_properties(claim), standing.claim_etag)]
         changes += [Change("delete", charger, _GRANT_PREFIX + grant.id, etag=etag) for grant, etag in spent]
         await self._table.transact(changes)
 
@@ -105,8 +107,12 @@ class Authorizations:
     async def wait_since(self, charger_id: str, since: datetime) -> None:
         await self._table.upsert(charger_id, _WAITING, {"since": since})
 
-    async def put_evidence(self, charger_id: str, evidence: Evidence) -> None:
-        await self._table.upsert(charger_id, _EVIDENCE, to_properties(evidence))
+    async def put_evidence(self, charger_id: str, evidence: Evidence, standing: Standing) -> None:
+        """Conflict if the evidence changed since `standing` was read."""
+        kind: Literal["replace", "insert"] = "replace" if standing.evidence_etag else "insert"
+        await self._table.transact(
+            [Change(kind, charger_id, _EVIDENCE, to_properties(evidence), standing.evidence_etag)]
+        )
 
     async def put_grant(self, grant: Grant) -> None:
         await self._table.upsert(grant.charger_id, _GRANT_PREFIX + grant.id, to_properties(grant))
@@ -126,8 +132,9 @@ def _standing(rows: list[Row]) -> Standing:
     grants = [(from_properties(Grant, row.properties), row.etag) for row in rows if row.key.startswith(_GRANT_PREFIX)]
     return Standing(
         claim=from_properties(Claim, opened.properties) if opened else None,
-        claim_etag=opened.etag if opened else "",
+        claim_etag=opened.etag if opened else None,
         grants=tuple(sorted(grants, key=lambda pair: (pair[0].created_at, pair[0].id))),
         waiting_since=waiting.properties["since"] if waiting else None,
         evidence=from_properties(Evidence, evidence.properties) if evidence else Evidence(),
+        evidence_etag=evidence.etag if evidence else None,
     )

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from shared.clock import Clock
 from shared.errors import StorageUnavailable
 
+_MAX_REMEMBERED = 100_000
+
 
 class Cache[K, V]:
     """Remembers what `load` gave for `maximum_age`; past that it loads again, or serves the last known value if it
@@ -30,6 +32,8 @@ class Cache[K, V]:
             if known:
                 return known[1]
             raise
+        if len(self._known) >= _MAX_REMEMBERED:
+            self._known.pop(next(iter(self._known)))
         self._known[key] = (now, value)
         return value
 
