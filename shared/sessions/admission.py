@@ -4,6 +4,7 @@ Creating or replacing the charger's claim is the one point of decision. Everythi
 poll, or by the sweep, from the claim alone.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -17,7 +18,7 @@ from shared.identifiers import new_session_id
 from shared.sessions import claim as rules
 from shared.sessions.ledger import Ledger, is_over
 from shared.sessions.request import StartRequest
-from shared.sessions.view import SessionView, Status
+from shared.sessions.view import Status
 from shared.storage.authorizations import Authorizations, Claim, Grant, Standing
 from shared.storage.decisions import Decisions, Refusal, SeenToken
 from shared.storage.installations import Mode
@@ -78,7 +79,8 @@ class Admission:
         token = stored.token if stored else None
         now = self._clock()
         verdict = judge(token, request.installation_id or "", request.charger_id or "", now)
-        if verdict is Verdict.ALLOWED and stored and await self._holds_too_many(stored, request.charger_id):
+        held = await self._held_elsewhere(stored, request.charger_id) if verdict is Verdict.ALLOWED and stored else ()
+        if token and token.max_concurrent is not None and len(held) >= token.max_concurrent:
             verdict = Verdict.TOO_MANY_SESSIONS
         seen = None
         if verdict is Verdict.UNKNOWN:
@@ -95,9 +97,7 @@ class Admission:
         )
         given = await self._take(claim)
         if given is claim:
-            await self._authorized(claim)
-        if limited:
-            await self._hold(token_id, given.session_id)
+            await asyncio.gather(self._authorized(claim), self._hold(stored, held, claim))
         return Answer(given.session_id)
 
     async def _without_card(self, request: StartRequest) -> Answer:
@@ -207,24 +207,22 @@ class Admission:
         )
         return Answer(None, f"refused: {verdict}")
 
-    async def _holds_too_many(self, stored: StoredToken, charger_id: str | None) -> bool:
-        """Whether the token's sessions at other chargers, those that are really open, are as many as it may have."""
+    async def _held_elsewhere(self, stored: StoredToken, charger_id: str | None) -> tuple[str, ...]:
+        """The sessions a token holds at other chargers; where they seem too many, only those really still open."""
         limit = stored.token.max_concurrent
         if limit is None or len(stored.open_sessions) < limit:
-            return False
-        views = await self._open_views(stored)
-        return sum(view.charger_id != charger_id for view in views) >= limit
+            return stored.open_sessions
+        views = await asyncio.gather(*(self._ledger.view(session) for session in stored.open_sessions))
+        return tuple(
+            view.session_id
+            for view in views
+            if view and view.status is Status.AUTHORIZED and view.charger_id != charger_id
+        )
 
-    async def _hold(self, token_id: str, session_id: str) -> None:
+    async def _hold(self, stored: StoredToken | None, held: tuple[str, ...], claim: Claim) -> None:
         """Note an open session on its token's row; best effort, since the session log is what counts."""
-        stored = await self._tokens.get(token_id)
-        if stored and session_id not in stored.open_sessions:
-            still_open = [view.session_id for view in await self._open_views(stored)]
-            await self._tokens.set_open_sessions(stored, (*still_open, session_id))
-
-    async def _open_views(self, stored: StoredToken) -> list[SessionView]:
-        views = [await self._ledger.view(session) for session in stored.open_sessions]
-        return [view for view in views if view and view.status is Status.AUTHORIZED]
+        if stored and claim.limited:
+            await self._tokens.set_open_sessions(stored, (*held, claim.session_id))
 
     def _claim(
         self,

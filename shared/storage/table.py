@@ -79,6 +79,7 @@ class Tables:
                 connection_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
                 per_call_policies=list(self._policies),
+                use_env_settings=False,  # else ~/.netrc and the proxy variables are read again for every request
             )
         return self._service
 

@@ -1,0 +1,1 @@
+"""Benchmarks: what zapbridge costs, each figure against something measured beside it; see README.md."""

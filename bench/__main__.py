@@ -1,0 +1,68 @@
+"""`python -m bench [--quick]`: run all benchmarks; one JSON object per figure on stdout, progress on stderr."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from bench.figures import Figure
+from bench.imports import import_time
+from bench.latency import starts_among_pollers
+from bench.rates import session_starts, without_storage
+from bench.roundtrips import storage_requests
+from bench.sides import running_bench
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How often things are repeated."""
+
+    rounds: int
+    starts_per_round: int
+    latency_rounds: int
+    latencies_per_round: int
+    import_rounds: int
+    samples: int
+
+
+DEFAULT = Size(rounds=10, starts_per_round=24, latency_rounds=6, latencies_per_round=40, import_rounds=11, samples=3)
+QUICK = Size(rounds=2, starts_per_round=4, latency_rounds=1, latencies_per_round=5, import_rounds=1, samples=1)
+
+
+async def figures(size: Size) -> AsyncIterator[Figure]:
+    say("import time")
+    yield await import_time(size.import_rounds)
+    with tempfile.TemporaryDirectory(prefix="zapbridge-bench-") as folder:
+        say("starting storage, simulator and app")
+        async with running_bench(Path(folder)) as bench, bench.baseline() as baseline:
+            for at_once in (1, 8):
+                say(f"session-starts, {at_once} at a time")
+                yield await session_starts(bench, baseline, at_once, size.rounds, size.starts_per_round)
+            say("requests without storage")
+            yield await without_storage(bench, baseline, size.rounds, 4 * size.starts_per_round)
+            say("session-starts among polling chargers")
+            for figure in await starts_among_pollers(bench, baseline, size.latency_rounds, size.latencies_per_round):
+                yield figure
+            say("requests to storage")
+            async for figure in storage_requests(bench, size.samples):
+                yield figure
+
+
+def say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+
+
+async def main(size: Size) -> None:
+    async for figure in figures(size):
+        print(msgspec.json.encode(figure).decode(), flush=True)
+    say("done")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="bench", description="Run the benchmarks.")
+    parser.add_argument("--quick", action="store_true", help="a run that is too short to mean anything, for the tests")
+    asyncio.run(main(QUICK if parser.parse_args().quick else DEFAULT))
