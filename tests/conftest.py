@@ -15,7 +15,7 @@ from functions.services import Services, build
 from shared.clock import EPOCH, file_clock
 from shared.settings import Settings
 from shared.storage.table import Tables
-from tests.secrecy import AddressPolicy, assert_no_secrets, found_secrets
+from tests.secrecy import WatchedTransport, assert_no_secrets, found_secrets
 
 ACCOUNTS = [f"test{number:03}" for number in range(400)]
 IDENTITY_KEY = "an identity key of the tests, 32+ characters"
@@ -80,11 +80,11 @@ def settings_for(connection_string: str, clock: HandClock, **changes: object) ->
 @pytest.fixture
 async def services(connection_string: str, clock: HandClock) -> AsyncIterator[Services]:
     """The app's own object graph, as the triggers use it, on an empty account; no address it asks for tells a card."""
-    addresses = AddressPolicy([IDENTITY_KEY])
-    built = build(settings_for(connection_string, clock), Tables(connection_string, policies=[addresses]))
+    transport = WatchedTransport([IDENTITY_KEY])
+    built = build(settings_for(connection_string, clock), Tables(connection_string, transport))
     yield built
     await built.close()
-    assert not addresses.given_away
+    assert not transport.given_away
 
 
 @pytest.fixture(scope="session")

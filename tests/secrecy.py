@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from azure.core.pipeline.policies import AsyncHTTPPolicy
+from azure.core.pipeline.transport import AioHttpTransport
 
 _CARD = re.compile(rb"04A1B2[0-9A-Fa-f]{8}|nfc-[0-9A-Fa-f]{8,}", re.IGNORECASE)
 """Every card of the tests begins alike, so that any of them is found in any log."""
@@ -29,13 +29,16 @@ def assert_no_secrets(log_folder: Path, secrets: list[str]) -> None:
     assert not given_away, f"logs give away: {given_away}"
 
 
-class AddressPolicy(AsyncHTTPPolicy[Any, Any]):
-    """Keeps what an address of a request to storage gives away."""
+class WatchedTransport(AioHttpTransport):
+    """Carries requests to storage, and keeps what their addresses give away."""
 
     def __init__(self, secrets: list[str]) -> None:
+        super().__init__(use_env_settings=False)
         self._secrets = secrets
+        self.requests = 0
         self.given_away: list[str] = []
 
-    async def send(self, request: Any) -> Any:
-        self.given_away += found_secrets(unquote(request.http_request.url).encode(), self._secrets)
-        return await self.next.send(request)
+    async def send(self, request: Any, **options: Any) -> Any:
+        self.requests += 1
+        self.given_away += found_secrets(unquote(request.url).encode(), self._secrets)
+        return await super().send(request, **options)

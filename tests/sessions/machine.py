@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from azure.core.pipeline.policies import AsyncHTTPPolicy
+from azure.core.pipeline.transport import AioHttpTransport
 
 from functions.services import Services, build
 from shared.security.principal import Principal
@@ -33,22 +33,35 @@ class Crash(BaseException):
     """The process dies here; nothing of ours may catch it."""
 
 
-class CrashPolicy(AsyncHTTPPolicy[Any, Any]):
-    """Dies at the n-th call to storage: before it is sent, or after storage carried it out."""
+class CrashPlan:
+    """When the process dies: at the call to storage after `calls_left` more, before it is sent or after it was done."""
 
     def __init__(self) -> None:
         self.calls_left: int | None = None
         self.after = False
+        self.crashes = 0
 
-    async def send(self, request: Any) -> Any:
+    def due(self) -> bool:
         if self.calls_left is None:
-            return await self.next.send(request)
+            return False
         self.calls_left -= 1
         if self.calls_left >= 0:
-            return await self.next.send(request)
+            return False
         self.calls_left = None
-        if self.after:
-            await self.next.send(request)
+        self.crashes += 1
+        return True
+
+
+class CrashingTransport(AioHttpTransport):
+    def __init__(self, plan: CrashPlan) -> None:
+        super().__init__(use_env_settings=False)
+        self._plan = plan
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        if not self._plan.due():
+            return await super().send(request, **options)
+        if self._plan.after:
+            await super().send(request, **options)
         raise Crash
 
 
@@ -74,7 +87,7 @@ class World:
         self.drivers = drivers
         self.clock = clock
         self._connection_string = connection_string
-        self.crash = CrashPolicy()
+        self.crash = CrashPlan()
         self.services: Services
         self.vehicle: Vehicle | None = None
         self.mode_since = clock.now()
@@ -216,7 +229,7 @@ class World:
             zapcloud_username="owner",
             zapcloud_password="password",
         )
-        self.services = build(settings, Tables(self._connection_string, policies=[self.crash]))
+        self.services = build(settings, Tables(self._connection_string, CrashingTransport(self.crash)))
 
     async def _serve_zapcloud(self) -> None:
         app = web.Application()

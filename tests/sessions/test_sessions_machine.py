@@ -57,6 +57,7 @@ class ChargerMachine(RuleBasedStateMachine):
     runner: asyncio.Runner
     accounts: Iterator[str]
     clock: HandClock
+    crashes: int
 
     @initialize()
     def open(self) -> None:
@@ -167,6 +168,7 @@ class ChargerMachine(RuleBasedStateMachine):
         try:
             self.run(self._settle())
         finally:
+            ChargerMachine.crashes += self.world.crash.crashes
             self.run(self.world.close())
 
     async def _settle(self) -> None:
@@ -206,6 +208,7 @@ def test_the_log_is_the_truth_whatever_happens(
     ChargerMachine.runner = machine_runner
     ChargerMachine.accounts = azurite_accounts
     ChargerMachine.clock = clock
+    ChargerMachine.crashes = 0
     chosen = settings(
         max_examples=EXAMPLES,
         stateful_step_count=30,
@@ -215,3 +218,4 @@ def test_the_log_is_the_truth_whatever_happens(
         phases=[Phase.explicit, Phase.generate],
     )
     run_state_machine_as_test(ChargerMachine, settings=chosen)
+    assert ChargerMachine.crashes >= EXAMPLES, "the process hardly ever died: the crashes do not work"

@@ -111,3 +111,9 @@ def answering() -> Callable[[bytes], object]:
         return tables_answering(answer)
 
     return make
+
+
+@pytest.fixture
+def served() -> Callable[[Answer], object]:
+    """Tables of an account that treats every connection as the given function does."""
+    return tables_answering

@@ -72,6 +72,23 @@ async def test_a_page_of_a_proxy_is_an_outage(
         await fails(operation, tables)
 
 
+async def test_a_read_is_tried_three_times_and_no_more(served: Callable[[Any], Any]) -> None:
+    tries = 0
+
+    async def unavailable(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        await reader.readuntil(b"\r\n\r\n")
+        tries += 1
+        writer.write(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with served(unavailable) as tables:
+        await fails(OPERATIONS["get"], tables)
+
+    assert tries == 3
+
+
 HALF_AN_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 600\r\n\r\n{"
 
 

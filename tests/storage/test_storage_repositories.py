@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from shared.errors import Conflict, LimitExceeded
-from shared.storage.authorizations import Authorizations, Claim, Evidence, Grant
+from shared.storage.authorizations import Authorizations, Claim, Evidence, Grant, Standing
 from shared.storage.chargers import Charger, Chargers
 from shared.storage.codec import to_properties
 from shared.storage.credentials import SCHEMA_VERSION, Credentials, HookCredential
@@ -193,6 +193,20 @@ async def test_a_claim_is_not_taken_over_a_grant_that_was_withdrawn(tables: Tabl
     assert (await repository.read(CHARGER)).claim is None
 
 
+async def test_a_claim_is_not_taken_over_a_grant_that_changed(tables: Tables) -> None:
+    repository = Authorizations(tables)
+    await repository.put_grant(grant_of(1))
+    standing = await repository.read(CHARGER)
+    changed = grant_of(1, driver="Grace")
+    await repository.put_grant(changed)
+
+    with pytest.raises(Conflict):
+        await repository.take(claim_of(driver="Ada"), standing, standing.grants)
+
+    again = await repository.read(CHARGER)
+    assert (again.claim, [grant for grant, _ in again.grants]) == (None, [changed])
+
+
 @pytest.mark.xfail(strict=True, raises=LimitExceeded, reason="expired grants are spent with it, and never reaped")
 async def test_a_hundred_grants_that_expired_unused_lock_nobody_out(tables: Tables) -> None:
     repository = Authorizations(tables)
@@ -210,7 +224,7 @@ async def test_grants_are_oldest_first_and_a_standing_is_all_there_is(tables: Ta
         await repository.put_grant(grant_of(number))
     await repository.insert(claim_of())
     await repository.wait_since(CHARGER, NOW)
-    await repository.put_evidence(CHARGER, Evidence(running_session_id="s1", running_at=NOW))
+    await repository.put_evidence(CHARGER, Evidence(running_session_id="s1", running_at=NOW), Standing())
 
     standing = await repository.read(CHARGER)
 
@@ -241,6 +255,21 @@ async def test_a_claim_is_questioned_and_released_only_as_it_was_read(tables: Ta
     assert (empty.claim, empty.waiting_since) == (None, None)
     await repository.release(empty)
     await repository.question(empty)
+
+
+async def test_evidence_is_changed_only_as_it_was_read(tables: Tables, other_instance: Tables) -> None:
+    for _ in range(2):
+        standing = await Authorizations(tables).read(CHARGER)
+        outcomes = await asyncio.gather(
+            *(
+                Authorizations(where).put_evidence(CHARGER, Evidence(running_session_id=f"s{number}"), standing)
+                for number, where in enumerate([tables, other_instance])
+            ),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes if outcome] == [Conflict]
+        winner = Evidence(running_session_id=f"s{outcomes.index(None)}")
+        assert (await Authorizations(tables).read(CHARGER)).evidence == winner
 
 
 async def test_open_claims_are_found_by_when_they_were_given(tables: Tables) -> None:

@@ -184,11 +184,15 @@ async def test_a_business_error_is_no_outage(simulator: SimulatorClient, zapclou
 
 
 async def test_nobody_listening_is_an_outage(running: Simulator) -> None:
-    zapcloud = ZapCloud(running.kernel.now, "http://127.0.0.1:1", "a", "b")
+    zapcloud = ZapCloud(running.kernel.now, "http://127.0.0.1:1", "ada@example.com", "a very secret password")
 
-    with pytest.raises(ZapCloudUnavailable):
+    with pytest.raises(ZapCloudUnavailable) as refused:
         await zapcloud.chargers(NOBODYS)
     await zapcloud.close()
+
+    told = "".join(traceback.format_exception(refused.value))
+    assert "a very secret password" not in told
+    assert "ada@example.com" not in told
 
 
 @asynccontextmanager

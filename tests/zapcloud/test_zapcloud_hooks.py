@@ -1,6 +1,7 @@
 """The web hooks' bodies, read tolerantly where they may differ and strictly where figures depend on them."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -186,6 +187,16 @@ def test_an_instant_that_is_none_is_named(wrong: Any) -> None:
         with pytest.raises(InvalidInput) as refused:
             read_end({"SessionId": SESSION, name: wrong})
         assert set(refused.value.fields) == {name}
+
+
+def test_an_instant_without_a_zone_is_utc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Pacific/Auckland")
+        time.tzset()
+        instant = parse_instant("2026-03-02T06:00:00")
+    time.tzset()
+
+    assert instant == datetime(2026, 3, 2, 6, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("energy", [0, 0.0, 7, 7.25, 999_999_999, 1e-9, -0.0])
