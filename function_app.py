@@ -9,12 +9,13 @@ from functions.health import health
 from functions.hooks import hooks
 from functions.installations import installations
 from functions.maintenance import maintenance
+from functions.quarantine import quarantine
 from functions.sessions import sessions
 from functions.tokens import tokens
 from shared.settings import Role, role_from
 
 BLUEPRINTS = {
-    Role.HOOKS: (hooks, tokens, installations, sessions, credentials, health, maintenance),
+    Role.HOOKS: (hooks, tokens, installations, sessions, credentials, health, quarantine, maintenance),
     Role.STREAMS: (health,),
 }
 

@@ -41,16 +41,3 @@ async def get_health_details(req: func.HttpRequest) -> func.HttpResponse:
             "sweptUntil": await services().credentials.swept_until(),
         }
     )
-
-
-@health.route("quarantine", methods=["GET"], auth_level=API_LEVEL)
-@managed
-async def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
-    """What could not be understood, newest first, and the forms of body that were new."""
-    return answer(
-        {
-            "items": await services().quarantine.newest(),
-            "shapes": await services().quarantine.shapes(),
-            "cursor": None,
-        }
-    )

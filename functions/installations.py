@@ -1,14 +1,14 @@
 """The management API for installations, their chargers, and the one-time grants at those."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 import azure.functions as func
 import msgspec
 
-from functions.encoding import answer, decoded, managed, no_content
+from functions.encoding import answer, decoded, instant_parameter, limit_parameter, managed, no_content
 from functions.levels import API_LEVEL
 from functions.services import services
 from shared import telemetry
@@ -31,12 +31,14 @@ class ChargerInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class InstallationInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """`chargers` are added to those known; where a ZapCloud account is configured they are read from there."""
+    """What is left out stays as it is stored, or is the default of a new installation. `chargers` are added to those
+    known; where a ZapCloud account is configured they are read from there.
+    """
 
-    name: _Text = ""
-    mode: Literal["enforce", "observe", "open"] = "enforce"
-    outage_policy: Literal["refuse", "allow-and-mark"] = "refuse"
-    card_grace_seconds: _Grace = 60
+    name: _Text | msgspec.UnsetType = msgspec.UNSET
+    mode: Literal["enforce", "observe", "open"] | msgspec.UnsetType = msgspec.UNSET
+    outage_policy: Literal["refuse", "allow-and-mark"] | msgspec.UnsetType = msgspec.UNSET
+    card_grace_seconds: _Grace | msgspec.UnsetType = msgspec.UNSET
     chargers: Annotated[list[ChargerInput], msgspec.Meta(max_length=1000)] = []
 
 
@@ -66,17 +68,22 @@ async def put_installation(req: func.HttpRequest) -> func.HttpResponse:
                 name=charger.name,
             )
         )
+    stored = await services().installations.get(installation_id) or Installation(id=installation_id)
     installation = Installation(
         id=installation_id,
-        name=given.name,
-        mode=Mode(given.mode),
-        outage_policy=OutagePolicy(given.outage_policy),
-        card_grace_seconds=given.card_grace_seconds,
+        name=stored.name if given.name is msgspec.UNSET else given.name,
+        mode=stored.mode if given.mode is msgspec.UNSET else Mode(given.mode),
+        outage_policy=stored.outage_policy
+        if given.outage_policy is msgspec.UNSET
+        else OutagePolicy(given.outage_policy),
+        card_grace_seconds=stored.card_grace_seconds
+        if given.card_grace_seconds is msgspec.UNSET
+        else given.card_grace_seconds,
     )
     directory = services().directory
     await directory.register(chargers)
     await services().installations.put(installation)
-    directory.changed(installation_id)
+    directory.changed(installation)
     try:
         await directory.reload(installation_id)
     except ZapCloudError as error:
@@ -100,6 +107,15 @@ async def get_installation(req: func.HttpRequest) -> func.HttpResponse:
     return answer(found)
 
 
+@installations.route("installations/{id}/refusals", methods=["GET"], auth_level=API_LEVEL)
+@managed
+async def list_refusals(req: func.HttpRequest) -> func.HttpResponse:
+    """Why drivers with a card were refused, oldest first, from the instant `from` on (a day ago, if not given)."""
+    limit = limit_parameter(req)
+    since = instant_parameter(req, "from") or services().clock() - timedelta(days=1)
+    return answer({"items": await services().decisions.refusals(_uuid(req), since, limit), "cursor": None})
+
+
 @installations.route("chargers/{id}/grants", methods=["POST"], auth_level=API_LEVEL)
 @managed
 async def post_grant(req: func.HttpRequest) -> func.HttpResponse:
@@ -114,6 +130,7 @@ async def post_grant(req: func.HttpRequest) -> func.HttpResponse:
         created_at=now,
         expires_at=now + timedelta(seconds=given.expires_in),
     )
+    await _forget_expired_grants(grant.charger_id, now)
     await services().authorizations.put_grant(grant)
     telemetry.event("grant.created", chargerId=grant.charger_id, grantId=grant.id, expiresAt=grant.expires_at)
     return answer(grant, HTTPStatus.CREATED)
@@ -135,6 +152,13 @@ async def delete_grant(req: func.HttpRequest) -> func.HttpResponse:
         raise NotFound("no grant of that id")
     await services().authorizations.delete_grant(await _charger_id(req), grant_id)
     return no_content()
+
+
+async def _forget_expired_grants(charger_id: str, now: datetime) -> None:
+    """So that they do not pile up where every poll reads them."""
+    for grant, _ in (await services().authorizations.read(charger_id)).grants:
+        if grant.expires_at <= now:
+            await services().authorizations.delete_grant(charger_id, grant.id)
 
 
 async def _charger_id(req: func.HttpRequest) -> str:

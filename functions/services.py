@@ -14,6 +14,7 @@ from shared.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from shared.access.directory import Directory
+    from shared.behind import Behind
     from shared.security.access_tokens import TokenService
     from shared.security.hook_credentials import HookCredentials
     from shared.security.validator import Validator
@@ -41,6 +42,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     start_hook: "StartHook"
     end_hook: "EndHook"
     sweep: "Sweep"
+    behind: "Behind"
     directory: "Directory"
     ledger: "Ledger"
     listing: "Listing"
@@ -55,7 +57,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
     async def close(self) -> None:
         """Let go of all connections; for tests and tools, since a worker keeps them until it ends."""
-        await self.ledger.listed()
+        await self.behind.settled()
         await self.tables.close()
         if self.zapcloud is not None:
             await self.zapcloud.close()
@@ -69,6 +71,7 @@ def services() -> Services:
 
 def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.access.directory import Directory
+    from shared.behind import Behind
     from shared.security.access_tokens import TokenService
     from shared.security.hook_credentials import HookCredentials, configured_credentials
     from shared.security.validator import Validator
@@ -111,7 +114,8 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
 
         entra = EntraTokens(clock, settings.entra_issuer, settings.entra_audience, settings.entra_jwks_url)
     directory = Directory(clock, installations, chargers, zapcloud.chargers if zapcloud else None)
-    ledger = Ledger(clock, Sessions(tables), index)
+    behind = Behind()
+    ledger = Ledger(clock, Sessions(tables), index, behind)
     outage = Outage(
         clock,
         settings.identity_key,
@@ -120,10 +124,11 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         authorizations,
         decisions,
         ledger,
+        behind,
     )
     intake = Intake(clock, quarantine)
-    probe = ZapCloudProbe(zapcloud).shows_used if zapcloud else None
-    admission = Admission(clock, tokens, authorizations, decisions, ledger, probe)
+    probe = ZapCloudProbe(zapcloud) if zapcloud else None
+    admission = Admission(clock, tokens, authorizations, decisions, ledger, behind, probe)
     end_hook = EndHook(tokens, authorizations, ledger, intake)
     return Services(
         settings=settings,
@@ -154,6 +159,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
             end_hook,
             zapcloud,
         ),
+        behind=behind,
         directory=directory,
         ledger=ledger,
         listing=Listing(index),

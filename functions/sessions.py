@@ -14,6 +14,8 @@ from shared.identifiers import canonical_uuid
 
 sessions = func.Blueprint()
 
+_LONGEST_CURSOR = 300
+
 
 class TimelineItem(msgspec.Struct, rename="camel"):
     at: datetime
@@ -60,8 +62,11 @@ async def list_sessions(req: func.HttpRequest) -> func.HttpResponse:
     ids: list[str | None] = [canonical_uuid(wanted)]
     if not wanted:
         ids = [installation.id for installation in await services().installations.all()] + [None]
-    await services().ledger.listed()
-    page = await services().listing.page(ids, start, end, req.params.get("cursor"), limit)
+    await services().behind.settled()
+    cursor = req.params.get("cursor")
+    if cursor and len(cursor) > _LONGEST_CURSOR:
+        raise InvalidInput("the cursor cannot be used", {"cursor": "is longer than any we ever answered with"})
+    page = await services().listing.page(ids, start, end, cursor, limit)
     items = [msgspec.convert(entry, SessionOutput, from_attributes=True) for entry in page.items]
     return answer({"items": items, "cursor": page.cursor})
 

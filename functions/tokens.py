@@ -1,5 +1,6 @@
 """The management API for tokens: who may charge, and which cards nobody knows yet."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated
 
@@ -17,7 +18,7 @@ tokens = func.Blueprint()
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Ids = Annotated[list[str], msgspec.Meta(max_length=200)]
-_Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=200)]
 
 
 class TokenInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -83,7 +84,8 @@ async def list_seen_tokens(req: func.HttpRequest) -> func.HttpResponse:
     if installation_id is None:
         raise InvalidInput("which installation?", {"installation": "must be a UUID"})
     seen = await services().decisions.seen_tokens(installation_id)
-    unknown = [token for token in seen if await services().tokens.get(token.token_id) is None]
+    known = await asyncio.gather(*(services().tokens.get(token.token_id) for token in seen))
+    unknown = [token for token, registered in zip(seen, known, strict=True) if registered is None]
     return answer({"items": unknown, "cursor": None})
 
 

@@ -6,7 +6,7 @@ Card numbers, secrets and personal data never go in: a token is named by its id 
 
 import json
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 
 logger = logging.getLogger("zapbridge")
 logger.setLevel(logging.INFO)
@@ -17,7 +17,7 @@ type Field = str | int | float | bool | datetime | None
 def event(name: str, *, level: int = logging.INFO, **fields: Field) -> None:
     """Log the event `name` with its fields; None fields are left out, instants are written as RFC 3339 in UTC."""
     present = {key: value for key, value in fields.items() if value is not None}
-    logger.log(level, json.dumps({"event": name, **present}, default=_encode, ensure_ascii=False))
+    logger.log(level, json.dumps({"event": name, **present}, default=_encode))
 
 
 def warning(name: str, **fields: Field) -> None:
@@ -27,5 +27,5 @@ def warning(name: str, **fields: Field) -> None:
 
 def _encode(value: object) -> str:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     raise TypeError(f"an event's field cannot be a {type(value).__name__}")

@@ -19,7 +19,7 @@ _MAX_CHARACTERS = 200
 
 def normalize(token: str) -> str:
     """One spelling for all of a token's; raises InvalidInput where `token` cannot be one."""
-    text = token.strip() if len(token) <= _MAX_CHARACTERS else ""
+    text = token.strip() if len(token) <= _MAX_CHARACTERS and token.isascii() else ""
     lowered = text.lower()
     if lowered.startswith("ble-"):
         if _APP_TOKEN.fullmatch(lowered):

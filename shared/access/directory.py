@@ -38,15 +38,15 @@ class Directory:
     def last_known_installation(self, installation_id: str) -> Installation | None:
         return self._installation_cache.last_known(installation_id)
 
-    def changed(self, installation_id: str) -> None:
+    def changed(self, installation: Installation) -> None:
         """Settings were just written here; do not serve the old ones."""
-        self._installation_cache.forget(installation_id)
+        self._installation_cache.put(installation.id, installation)
 
     async def charger(self, uuid_or_serial: str) -> Charger | None:
-        return await self._charger_cache.get(uuid_or_serial)
+        return await self._charger_cache.get(uuid_or_serial.upper())
 
     def last_known_charger(self, uuid_or_serial: str) -> Charger | None:
-        return self._charger_cache.last_known(uuid_or_serial)
+        return self._charger_cache.last_known(uuid_or_serial.upper())
 
     async def charger_after_asking(self, charger_id: str, installation_id: str) -> Charger | None:
         """A charger we do not know may be new: ask ZapCloud, at most once a minute, and look again."""
@@ -74,10 +74,9 @@ class Directory:
 
     async def register(self, chargers: list[Charger]) -> None:
         for charger in chargers:
-            if await self._chargers.get(charger.id) != charger:
-                await self._chargers.put(charger)
-            self._charger_cache.forget(charger.id)
-            self._charger_cache.forget(charger.device_id)
+            await self._chargers.put(charger)
+            for name in {charger.id.upper(), charger.device_id.upper()} - {""}:
+                self._charger_cache.put(name, charger)
 
     async def _read_charger(self, uuid_or_serial: str) -> Charger | None:
         if charger_id := canonical_uuid(uuid_or_serial):

@@ -98,8 +98,8 @@ class EntraTokens:
             async with httpx.AsyncClient(timeout=_FETCH_SECONDS) as client:
                 response = await client.get(self._jwks_url)
             response.raise_for_status()
-            published = jwt.PyJWKSet.from_dict(response.json())
-        except (httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
+            published = jwt.PyJWKSet.from_json(response.text)
+        except (AttributeError, httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
             telemetry.warning("entra.keys_not_fetched", reason=type(error).__name__, keysKnown=len(self._keys))
             return
         self._keys = {key.key_id: key for key in published.keys if key.key_id}

@@ -8,19 +8,20 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
 from shared.clock import Clock
-from shared.errors import ConfigurationError, InvalidInput, NotFound
+from shared.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from shared.storage.cache import Cache
 from shared.storage.credentials import Credentials, HookCredential
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
 _MAXIMUM_AGE = timedelta(seconds=30)
 _REREAD_EVERY = timedelta(minutes=1)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NOBODY = hashlib.sha256(b"").hexdigest()
 _ALL = "all"
 
@@ -45,14 +46,16 @@ class HookCredentials:
 
     async def by_fingerprint(self, name: str, fits: Callable[[str], bool]) -> HookCredential | None:
         """The credential of that name if `fits` says so of the digest of one of its valid secrets."""
-        found = _match(await self._find(name), fits)
+        if found := _match(self._configured.get(name), fits):
+            return found
+        found = _match((await self._stored.get(_ALL)).get(name), fits)
         if found is None and self._may_reread():
-            found = _match(await self._find(name), fits)
+            found = _match((await self._stored.get(_ALL)).get(name), fits)
         return found
 
     async def by_entra_app(self, app_id: str) -> HookCredential | None:
-        known = self._configured | await self._stored.get(_ALL)
-        return next((credential for credential in known.values() if credential.entra_app_id == app_id), None)
+        """The credential an Entra application calls with."""
+        return _of_app(self._configured, app_id) or _of_app(await self._stored.get(_ALL), app_id)
 
     async def create(
         self, name: str, installations: tuple[str, ...], entra_app_id: str | None = None
@@ -71,10 +74,12 @@ class HookCredentials:
         return credential, secret
 
     async def rotate(self, name: str) -> str:
-        """A next secret, valid beside the current one; an earlier next one that was never retired is replaced."""
+        """A next secret, valid beside the current one; raises Conflict while two are valid already."""
         existing = await self._existing(name)
+        if len(existing.sha256) > 1:
+            raise Conflict("two secrets are valid already; retire the older one first, once ZapCloud uses the newer")
         secret = new_secret()
-        await self._put(msgspec.structs.replace(existing, sha256=(*existing.sha256[:1], digest_of(secret))))
+        await self._put(msgspec.structs.replace(existing, sha256=(*existing.sha256, digest_of(secret))))
         return secret
 
     async def retire(self, name: str) -> None:
@@ -84,7 +89,7 @@ class HookCredentials:
 
     async def delete(self, name: str) -> None:
         await self._repository.delete_hook(name)
-        self._stored.forget(_ALL)
+        self._stored.expire(_ALL)
 
     async def all(self) -> list[HookCredential]:
         return sorted((await self._repository.hooks()).values(), key=lambda credential: credential.name)
@@ -97,13 +102,10 @@ class HookCredentials:
 
     async def _put(self, credential: HookCredential) -> None:
         await self._repository.put_hook(credential)
-        self._stored.forget(_ALL)
+        self._stored.expire(_ALL)
 
     async def _read(self, _: str) -> dict[str, HookCredential]:
         return await self._repository.hooks()
-
-    async def _find(self, name: str) -> HookCredential | None:
-        return self._configured.get(name) or (await self._stored.get(_ALL)).get(name)
 
     def _may_reread(self) -> bool:
         """Whether what was read may be thrown away now, since somebody came with a credential not among it."""
@@ -126,9 +128,20 @@ def digest_of(secret: str) -> str:
 def configured_credentials(text: str) -> tuple[HookCredential, ...]:
     """The credentials of the setting ZAPBRIDGE_HOOK_CREDENTIALS, a JSON list; raises ConfigurationError."""
     try:
-        return msgspec.json.decode(text, type=tuple[HookCredential, ...])
+        found = msgspec.json.decode(text, type=tuple[HookCredential, ...])
     except msgspec.MsgspecError as error:
         raise ConfigurationError(f"ZAPBRIDGE_HOOK_CREDENTIALS: {error}") from error
+    credentials = tuple(
+        msgspec.structs.replace(one, sha256=tuple(digest.lower() for digest in one.sha256)) for one in found
+    )
+    if not all(_DIGEST.fullmatch(digest) for one in credentials for digest in one.sha256):
+        raise ConfigurationError("ZAPBRIDGE_HOOK_CREDENTIALS: each sha256 must be 64 hex digits")
+    return credentials
+
+
+def _of_app(known: Mapping[str, HookCredential], app_id: str) -> HookCredential | None:
+    wanted = app_id.lower()
+    return next((one for one in known.values() if one.entra_app_id and one.entra_app_id.lower() == wanted), None)
 
 
 def _match(credential: HookCredential | None, fits: Callable[[str], bool]) -> HookCredential | None:

@@ -5,28 +5,28 @@ poll, or by the sweep, from the claim alone.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+import hashlib
+from datetime import datetime, timedelta
 
 import msgspec
 
 from shared import telemetry
 from shared.access.verdict import Verdict, judge
+from shared.behind import Behind
 from shared.clock import Clock
-from shared.errors import Conflict
+from shared.errors import Conflict, LimitExceeded, StorageUnavailable
 from shared.identifiers import new_session_id
 from shared.sessions import claim as rules
 from shared.sessions.ledger import Ledger, is_over
+from shared.sessions.probe import ZapCloudProbe
 from shared.sessions.request import StartRequest
-from shared.sessions.view import Status
-from shared.storage.authorizations import Authorizations, Claim, Grant, Standing
+from shared.sessions.view import SessionView, Status
+from shared.storage.authorizations import Authorizations, Claim, Grant, Standing, Waiting
 from shared.storage.decisions import Decisions, Refusal, SeenToken
 from shared.storage.installations import Mode
 from shared.storage.tokens import StoredToken, Tokens
 
-Probe = Callable[[Claim], Awaitable[bool]]
-"""Whether ZapCloud shows that a claim was used up; see shared.sessions.probe."""
-
+_LONGEST_COUNTED = timedelta(days=1)
 _PENDING = "waiting for a card or a grant"
 
 
@@ -45,13 +45,15 @@ class Admission:
         authorizations: Authorizations,
         decisions: Decisions,
         ledger: Ledger,
-        probe: Probe | None,
+        behind: Behind,
+        probe: ZapCloudProbe | None,
     ) -> None:
         self._clock = clock
         self._tokens = tokens
         self._authorizations = authorizations
         self._decisions = decisions
         self._ledger = ledger
+        self._behind = behind
         self._probe = probe
 
     async def decide(self, request: StartRequest) -> Answer:
@@ -66,9 +68,12 @@ class Admission:
             return await self._with_card(request, request.token_id)
         return await self._without_card(request)
 
-    async def let_in_without_understanding(self, request: StartRequest) -> Answer:
-        """In observe and open mode nobody is locked out because we cannot read a request."""
-        claim = self._claim(request, rules.NO_CARD_KEY, "not-understood")
+    async def let_in_without_understanding(self, request: StartRequest, body: bytes) -> Answer:
+        """In observe and open mode nobody is locked out because we cannot read a request; the same one is known by its
+        body.
+        """
+        digest = hashlib.sha256(body).hexdigest()
+        claim = self._claim(request, rules.token_key(f"unread-{digest}"), "not-understood")
         given = await self._take(claim) if request.charger_id else claim
         if given is claim:
             await self._authorized(claim)
@@ -113,12 +118,11 @@ class Admission:
             if granted is None and (message := await self._wait(request, standing)):
                 return Answer(None, message)
             if granted:
-                spent = tuple(pair for pair in standing.grants if pair == granted or pair[0].expires_at <= now)
                 key, verdict, driver = rules.grant_key(granted[0].id), Verdict.GRANTED, granted[0].driver
             else:
-                spent, key, verdict, driver = (), rules.NO_CARD_KEY, Verdict.NO_CARD, None
+                key, verdict, driver = rules.NO_CARD_KEY, Verdict.NO_CARD, None
             claim = self._claim(request, key, verdict, driver=driver)
-            if await self._replace(claim, standing, spent):
+            if await self._replace(claim, standing, granted):
                 await self._authorized(claim)
                 return Answer(claim.session_id)
 
@@ -136,8 +140,7 @@ class Admission:
             since = rules.waits_since(standing, now)
             if since and now - since >= grace:
                 return None
-            if since is None:
-                await self._authorizations.wait_since(charger_id, now)
+            await self._note_waiting(charger_id, since, now)
         old = standing.claim
         if old and rules.is_replayable(old, old.request_key, standing.evidence, now):
             try:
@@ -145,6 +148,14 @@ class Admission:
             except Conflict:
                 telemetry.event("claim.changed_meanwhile", chargerId=charger_id)
         return _PENDING
+
+    async def _note_waiting(self, charger_id: str, since: datetime | None, now: datetime) -> None:
+        """The first poll of a driver is noted before the answer, each later one behind it."""
+        if since is None:
+            await self._authorizations.put_waiting(charger_id, Waiting(since=now, latest=now))
+        else:
+            noting = self._authorizations.put_waiting(charger_id, Waiting(since=since, latest=now))
+            self._behind.run("waiting", noting)
 
     async def _take(self, claim: Claim) -> Claim:
         """The claim that now stands at the charger for this request: `claim`, or an earlier one it repeats."""
@@ -158,7 +169,7 @@ class Admission:
             if await self._replace(claim, standing):
                 return claim
 
-    async def _replace(self, claim: Claim, standing: Standing, spent: tuple[tuple[Grant, str], ...] = ()) -> bool:
+    async def _replace(self, claim: Claim, standing: Standing, spent: tuple[Grant, str] | None = None) -> bool:
         """False where somebody else changed the charger's partition first."""
         if standing.claim:
             await self._ledger.superseded(standing.claim, claim)
@@ -180,7 +191,12 @@ class Admission:
             return False
         if view is None or not view.start_known:
             await self._ledger.authorized(old)
-        return now - old.at < rules.TOO_SOON_FOR_ANOTHER or self._probe is None or not await self._probe(old)
+        age = now - old.at
+        if age < rules.TOO_SOON_FOR_ANOTHER:
+            return True
+        used = await self._probe.shows_used(old) if self._probe else None
+        unproven = used is None and rules.is_tokenless(old.request_key)
+        return not used and not (unproven and age >= rules.SAME_CAR_WINDOW)
 
     async def _authorized(self, claim: Claim) -> None:
         await self._ledger.authorized(claim)
@@ -197,7 +213,10 @@ class Admission:
     async def _refuse(self, request: StartRequest, token_id: str, verdict: Verdict, seen: SeenToken | None) -> Answer:
         charger_id = request.charger_id or ""
         refusal = Refusal(at=self._clock(), charger_id=charger_id, token_id=token_id, reason=verdict)
-        await self._decisions.refused(request.installation_id or "", refusal, seen)
+        try:
+            await self._decisions.refused(request.installation_id or "", refusal, seen)
+        except StorageUnavailable as error:
+            telemetry.warning("refusal.not_recorded", tokenId=token_id, reason=str(error))
         telemetry.event(
             "start.refused",
             installationId=request.installation_id,
@@ -213,16 +232,24 @@ class Admission:
         if limit is None or len(stored.open_sessions) < limit:
             return stored.open_sessions
         views = await asyncio.gather(*(self._ledger.view(session) for session in stored.open_sessions))
-        return tuple(
-            view.session_id
-            for view in views
-            if view and view.status is Status.AUTHORIZED and view.charger_id != charger_id
-        )
+        elsewhere = [view for view in views if view and view.charger_id != charger_id and self._may_be_open(view)]
+        if self._probe is None:
+            return tuple(view.session_id for view in elsewhere)
+        over = await asyncio.gather(*(self._probe.shows_ended(view.session_id) for view in elsewhere))
+        return tuple(view.session_id for view, ended in zip(elsewhere, over, strict=True) if not ended)
+
+    def _may_be_open(self, view: SessionView) -> bool:
+        """A session whose end was lost must not refuse its driver for ever: after a day it counts no more."""
+        fresh = view.start is None or self._clock() - view.start < _LONGEST_COUNTED
+        return view.status is Status.AUTHORIZED and fresh
 
     async def _hold(self, stored: StoredToken | None, held: tuple[str, ...], claim: Claim) -> None:
         """Note an open session on its token's row; best effort, since the session log is what counts."""
         if stored and claim.limited:
-            await self._tokens.set_open_sessions(stored, (*held, claim.session_id))
+            try:
+                await self._tokens.set_open_sessions(stored, (*held, claim.session_id))
+            except (StorageUnavailable, LimitExceeded) as error:
+                telemetry.warning("token.not_held", tokenId=claim.token_id, reason=str(error))
 
     def _claim(
         self,

@@ -14,8 +14,9 @@ REPLAY_WINDOW = timedelta(seconds=90)
 TOO_SOON_FOR_ANOTHER = timedelta(seconds=3)
 """Sooner than this nobody unplugs and plugs in again, so a repetition needs no further proof."""
 
-WAITING_WINDOW = timedelta(seconds=90)
-"""A driver still polling in observe mode would have been let in by then; an older wait was abandoned."""
+SAME_CAR_WINDOW = timedelta(seconds=25)
+"""Two polls and a half: a longer silence means that another car may have come. So long a wait in observe mode is taken
+to go on, and so long a claim without a card is replayed on our own evidence alone."""
 
 NO_CARD_KEY = "none"
 
@@ -56,9 +57,9 @@ def usable_grant(standing: Standing, now: datetime) -> tuple[Grant, str] | None:
 
 def waits_since(standing: Standing, now: datetime) -> datetime | None:
     """Since when the driver now at the charger has been polling without a card; None if this is the first poll."""
-    since = standing.waiting_since
-    if since is None or not timedelta(0) <= now - since < WAITING_WINDOW:
+    waiting = standing.waiting
+    if waiting is None or not timedelta(0) <= now - waiting.latest < SAME_CAR_WINDOW:
         return None
-    if standing.claim and standing.claim.at > since:
+    if standing.claim and standing.claim.at > waiting.since:
         return None
-    return since
+    return waiting.since

@@ -4,13 +4,11 @@ A fact is stored before anything else happens on its account. The index is a pro
 until the next fact of the session, or the sweep, draws it again.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared import telemetry
+from shared.behind import Behind
 from shared.clock import Clock
-from shared.errors import StorageUnavailable
 from shared.sessions.view import Event, SessionView, Source, Status, fold
 from shared.storage.authorizations import Claim
 from shared.storage.session_index import SessionEntry, SessionIndex
@@ -22,12 +20,13 @@ _LATEST_CREDIBLE_START = timedelta(minutes=5)
 
 
 class Ledger:
-    def __init__(self, clock: Clock, sessions: Sessions, index: SessionIndex) -> None:
+    def __init__(self, clock: Clock, sessions: Sessions, index: SessionIndex, behind: Behind) -> None:
         self._clock = clock
         self._sessions = sessions
         self._index = index
+        self._behind = behind
         self._unlisted: list[SessionEntry] = []
-        self._listing: asyncio.Task[None] | None = None
+        self._listing = False
 
     async def view(self, session_id: str) -> SessionView | None:
         """None where nobody ever stated anything about the session."""
@@ -37,21 +36,17 @@ class Ledger:
     async def authorized(self, claim: Claim) -> bool:
         """Store that a claim was given; True if the session is new, False if something was known of it before.
 
-        A new session is listed behind the caller's back (the answer need not wait for it); see `listed`.
+        A new session is listed behind the answer, many at once where many come.
         """
         fact = authorization(claim)
         if not await self._sessions.add(claim.session_id, fact, claim.at):
             return False
         view = fold(claim.session_id, (fact,))
         self._unlisted.append(_entry(view, claim.at))
-        if self._listing is None or self._listing.done():
-            self._listing = asyncio.get_running_loop().create_task(self._list_new())
+        if not self._listing:
+            self._listing = True
+            self._behind.run("listing", self._list_new())
         return True
-
-    async def listed(self) -> None:
-        """Wait until the sessions authorized by this process are listed."""
-        if self._listing is not None:
-            await self._listing
 
     async def superseded(self, old: Claim, new: Claim) -> None:
         """Store that a claim was replaced, its own authorization first in case a crash left it out."""
@@ -84,6 +79,13 @@ class Ledger:
         await self._sessions.add(claim.session_id, fact, claim.at)
         await self.project(claim.session_id)
 
+    async def never_began(self, session_id: str) -> None:
+        """Store that ZapCloud does not know the session, long after it was authorized."""
+        now = self._clock()
+        fact = Fact(at=now, source=Source.SESSION_API, event=Event.NEVER_BEGAN, data={})
+        await self._sessions.add(session_id, fact, now)
+        await self.project(session_id)
+
     async def project(self, session_id: str) -> SessionView:
         """Draw the session's entry in the index from its facts."""
         record = await self._sessions.read(session_id)
@@ -95,13 +97,12 @@ class Ledger:
         return view
 
     async def _list_new(self) -> None:
-        while self._unlisted:
-            entries, self._unlisted = self._unlisted, []
-            try:
+        try:
+            while self._unlisted:
+                entries, self._unlisted = self._unlisted, []
                 await self._index.put_new(entries)
-            except StorageUnavailable:
-                telemetry.warning("sessions.listing_postponed", sessions=len(entries))
-                return
+        finally:
+            self._listing = False
 
 
 def authorization(claim: Claim) -> Fact:

@@ -5,7 +5,6 @@ instances that cannot see each other give the same one. What was given is kept i
 is written to storage as soon as that answers, or recognised from its id when the process died before it could.
 """
 
-import asyncio
 import hashlib
 import hmac
 import uuid
@@ -16,8 +15,10 @@ import msgspec
 
 from shared import telemetry
 from shared.access.verdict import judge
+from shared.behind import Behind
 from shared.clock import EPOCH, Clock
-from shared.errors import Conflict, StorageUnavailable
+from shared.errors import Conflict
+from shared.identifiers import new_session_id
 from shared.sessions.claim import REPLAY_WINDOW, token_key
 from shared.sessions.ledger import Ledger, is_over
 from shared.sessions.request import StartRequest
@@ -45,6 +46,7 @@ class Outage:
         authorizations: Authorizations,
         decisions: Decisions,
         ledger: Ledger,
+        behind: Behind,
     ) -> None:
         self._clock = clock
         self._namespace = _namespace(identity_key)
@@ -53,8 +55,10 @@ class Outage:
         self._authorizations = authorizations
         self._decisions = decisions
         self._ledger = ledger
+        self._behind = behind
         self._given: dict[str, _Given] = {}
-        self._writing: asyncio.Task[None] | None = None
+        self._writing = False
+        self._written: set[str] = set()
 
     def policy(self, request: StartRequest) -> OutagePolicy:
         return request.installation.outage_policy if request.installation else self._default_policy
@@ -69,6 +73,8 @@ class Outage:
         session_id = self._answered_before(request.charger_id, request.token_id, now) or outage_session_id(
             self._namespace, request.charger_id, request.token_id, now
         )
+        if session_id in self._written:  # a second outage within the bucket: this is another session
+            session_id = new_session_id()
         if session_id not in self._given:
             claim = Claim(
                 session_id=session_id,
@@ -94,14 +100,15 @@ class Outage:
 
     def write_down_soon(self) -> None:
         """Now that storage answers, store what is left, behind the caller's back."""
-        if self._given and (self._writing is None or self._writing.done()):
-            self._writing = asyncio.get_running_loop().create_task(self._try_to_write_down())
+        if self._given and not self._writing:
+            self._writing = True
+            self._behind.run("outage", self._write_all_down())
 
-    async def _try_to_write_down(self) -> None:
+    async def _write_all_down(self) -> None:
         try:
             await self.write_down()
-        except StorageUnavailable as error:
-            telemetry.warning("outage.not_over", sessions=len(self._given), reason=str(error))
+        finally:
+            self._writing = False
 
     async def write_down(self, charger_id: str | None = None) -> None:
         """Store what was given during an outage, at one charger or all; twice at once does no harm.
@@ -116,6 +123,7 @@ class Outage:
             await self._ledger.authorized(claim)
             await self._ledger.project(claim.session_id)
             self._given.pop(claim.session_id, None)
+            self._written.add(claim.session_id)
             telemetry.event("outage.written_down", sessionId=claim.session_id, chargerId=claim.charger_id)
 
     def recognise(

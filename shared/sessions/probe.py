@@ -19,14 +19,24 @@ class ZapCloudProbe:
     def __init__(self, zapcloud: ZapCloud) -> None:
         self._zapcloud = zapcloud
 
-    async def shows_used(self, claim: Claim) -> bool:
-        """False too where ZapCloud cannot be asked, or not in time: then what we know ourselves decides."""
+    async def shows_used(self, claim: Claim) -> bool | None:
+        """None where ZapCloud cannot be asked, or not in time: then what we know ourselves decides."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await self._zapcloud.session(claim.session_id) is not None or await self._is_elsewhere(claim)
         except (ZapCloudError, TimeoutError) as error:
             telemetry.event("claim.not_probed", sessionId=claim.session_id, reason=str(error) or "no answer in time")
+            return None
+
+    async def shows_ended(self, session_id: str) -> bool:
+        """Whether ZapCloud says that a session is over; False where it cannot be asked."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                report = await self._zapcloud.session(session_id)
+        except (ZapCloudError, TimeoutError) as error:
+            telemetry.event("session.not_probed", sessionId=session_id, reason=str(error) or "no answer in time")
             return False
+        return report is not None and report.end is not None
 
     async def _is_elsewhere(self, claim: Claim) -> bool:
         """Whether the car that a claim without a card was given to need not be the one at the charger now."""

@@ -13,7 +13,8 @@ from shared.storage.chargers import Charger
 from shared.storage.installations import Installation, Mode
 from shared.zapcloud.hooks import StartFields
 
-_SERIAL = re.compile(r"[A-Za-z]{2,4}[0-9]{5,8}")
+_SERIAL = re.compile(r"(?=[A-Za-z]*[G-Zg-z])[A-Za-z]{3}[0-9]{6}")
+"""Such as ZAP000123; with a letter that is no hex digit, so that no card number is looked up by mistake."""
 _STRINGS_LOOKED_AT = 12
 
 
@@ -91,7 +92,10 @@ class Placing:
     async def _known_charger(self, fields: StartFields) -> Charger | None:
         """The charger named as such; or else any known charger that some string of the body is the id or serial of."""
         names = [fields.charger] if fields.charger else []
-        names += [text for text in fields.strings[:_STRINGS_LOOKED_AT] if text not in {fields.charger, fields.token}]
+        if not canonical_uuid(fields.charger):
+            names += [
+                text for text in fields.strings[:_STRINGS_LOOKED_AT] if text not in {fields.charger, fields.token}
+            ]
         for name in names:
             if (canonical_uuid(name) or _SERIAL.fullmatch(name)) and name.lower() != fields.installation_id:
                 charger = await self._directory.charger(canonical_uuid(name) or name)

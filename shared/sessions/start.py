@@ -12,7 +12,7 @@ from enum import Enum
 import msgspec
 
 from shared import telemetry
-from shared.errors import InvalidInput, StorageUnavailable, Unauthenticated
+from shared.errors import Conflict, InvalidInput, LimitExceeded, StorageUnavailable, Unauthenticated
 from shared.security.principal import Principal
 from shared.sessions.admission import Admission
 from shared.sessions.intake import Intake
@@ -55,12 +55,12 @@ class StartHook:
         self._outage = outage
         self._intake = intake
 
-    async def answer(self, principal: Principal, body: bytes) -> StartAnswer:
-        """Raises InvalidInput where the body is no JSON object."""
+    async def answer(self, principal: Principal, body: bytes, spent: timedelta = timedelta(0)) -> StartAnswer:
+        """Raises InvalidInput where the body is no JSON object. `spent` is how much of the budget is gone already."""
         content = json_object(body)
         fields = read_start(content, self._aliases)
         try:
-            answer = await self._answer_in_time(fields, principal, body)
+            answer = await self._answer_in_time(fields, principal, body, self._budget - spent)
         except Unauthenticated as error:
             telemetry.warning("start.wrong_installation", credential=principal.name)
             return StartAnswer(Outcome.NOT_AUTHORIZED, message=str(error))
@@ -77,13 +77,15 @@ class StartHook:
         outcome = Outcome.UNAVAILABLE if with_token else Outcome.NOT_AUTHORIZED
         return StartAnswer(outcome, message="storage is down; the caller cannot be checked")
 
-    async def _answer_in_time(self, fields: StartFields, principal: Principal, body: bytes) -> StartAnswer:
+    async def _answer_in_time(
+        self, fields: StartFields, principal: Principal, body: bytes, patience: timedelta
+    ) -> StartAnswer:
         try:
-            async with asyncio.timeout(self._budget.total_seconds()):
+            async with asyncio.timeout(patience.total_seconds()):
                 request = await self._placing.place(fields, principal)
                 await self._outage.write_down(request.charger_id)
                 answer = await self._decide(request, body)
-        except (StorageUnavailable, TimeoutError) as error:
+        except (StorageUnavailable, Conflict, LimitExceeded, TimeoutError) as error:
             return self._answer_without_storage(fields, principal, error)
         self._outage.write_down_soon()
         return answer
@@ -96,7 +98,7 @@ class StartHook:
             await self._intake.quarantine(_KIND, reason, body)
             if request.mode is Mode.ENFORCE:
                 return StartAnswer(Outcome.NOT_AUTHORIZED, message=reason)
-            answer = await self._admission.let_in_without_understanding(request)
+            answer = await self._admission.let_in_without_understanding(request, body)
         if answer.session_id:
             return StartAnswer(Outcome.AUTHORIZED, session_id=answer.session_id)
         return StartAnswer(Outcome.NOT_AUTHORIZED, message=answer.message)

@@ -1,5 +1,6 @@
 """Completes what a crash or an outage left half done. Runs every minute; doing it twice changes nothing."""
 
+import asyncio
 import uuid
 from datetime import datetime, timedelta
 
@@ -24,8 +25,11 @@ _OVERLAP = timedelta(minutes=2)
 _FIRST_LOOK_BACK = timedelta(days=1)
 _LOOK_BACK_FOR_SESSIONS = timedelta(days=35)
 _ASK_AFTER = timedelta(minutes=5)
+_NEVER_BEGAN_AFTER = timedelta(days=1)
+_EVERY = timedelta(minutes=1)
 _MAX_QUESTIONS = 50
 _PAGE = 1000
+_TRY_AGAIN_AFTER = timedelta(hours=1)
 
 
 class Sweep:
@@ -56,6 +60,7 @@ class Sweep:
         self._outage = outage
         self._end_hook = end_hook
         self._zapcloud = zapcloud
+        self._tried: dict[str, datetime] = {}
 
     async def run(self) -> None:
         """Raises StorageUnavailable; the next run starts where the last complete one ended."""
@@ -74,11 +79,10 @@ class Sweep:
         for claim in await self._authorizations.claims_since(since - _OVERLAP):
             await self._ledger.authorized(claim)
             await self._ledger.project(claim.session_id)
-        await self._ledger.listed()
         await self._credentials.set_swept_until(now)
 
     async def _ask_for_figures(self, installation_id: str, now: datetime) -> None:
-        """Ask ZapCloud how superseded sessions ended; one that never began stays as it is."""
+        """Ask ZapCloud how superseded sessions ended, each in its turn where there are many."""
         if self._zapcloud is None:
             return
         waiting = [
@@ -87,7 +91,8 @@ class Sweep:
             for entry in await self._index.with_status(partition, Status.SUPERSEDED)
             if entry.start and now - entry.start >= _ASK_AFTER
         ]
-        for entry in waiting[:_MAX_QUESTIONS]:
+        turn = int(now.timestamp() / _EVERY.total_seconds()) * _MAX_QUESTIONS % max(len(waiting), 1)
+        for entry in (*waiting[turn:], *waiting[:turn])[:_MAX_QUESTIONS]:
             try:
                 report = await self._zapcloud.session(entry.session_id)
             except ZapCloudUnavailable:
@@ -97,6 +102,8 @@ class Sweep:
                 continue
             if report and report.end:
                 await self._end_hook.record(report, Source.SESSION_API, installation_id)
+            elif report is None and entry.start and now - entry.start >= _NEVER_BEGAN_AFTER:
+                await self._ledger.never_began(entry.session_id)
 
     async def _attribute_outage_sessions(self, installation_id: str | None, now: datetime) -> None:
         """Find whose sessions those are that ended without a known start and bear an outage session's kind of id."""
@@ -104,18 +111,27 @@ class Sweep:
             entry
             for partition in _months(installation_id, now)
             for entry in await self._index.without_start(partition)
-            if uuid.UUID(entry.session_id).version == 5
+            if uuid.UUID(entry.session_id).version == 5 and self._is_due(entry.session_id, now)
         ]
         if not nameless:
             return
         chargers = {charger.id: charger.installation_id for charger in await self._chargers.all()}
         drivers = await self._drivers_by_token()
         for entry in nameless:
-            await self._attribute(entry, chargers, drivers)
+            self._tried[entry.session_id] = now
+            places = {
+                charger_id: place for charger_id, place in chargers.items() if entry.installation_id in {None, place}
+            }
+            await self._attribute(entry, places, drivers)
+
+    def _is_due(self, session_id: str, now: datetime) -> bool:
+        """What could not be attributed is tried again hourly: a card may have been registered since."""
+        tried = self._tried.get(session_id)
+        return tried is None or now - tried >= _TRY_AGAIN_AFTER
 
     async def _attribute(self, entry: SessionEntry, chargers: dict[str, str], drivers: dict[str, str | None]) -> None:
         around = entry.start or entry.listed_at
-        found = self._outage.recognise(entry.session_id, around, chargers, drivers)
+        found = await asyncio.to_thread(self._outage.recognise, entry.session_id, around, chargers, drivers)
         if found is None:
             return
         charger_id, token_id = found

@@ -29,6 +29,7 @@ class Event(StrEnum):
     ATTRIBUTED = "attributed"
     """Found out later whose outage session an id was."""
     SUPERSEDED = "superseded"
+    NEVER_BEGAN = "never-began"
     ENDED = "ended"
 
 
@@ -36,6 +37,8 @@ class Status(StrEnum):
     AUTHORIZED = "authorized"
     SUPERSEDED = "superseded"
     """Another start came to the charger before an end was heard of; its figures are awaited from ZapCloud."""
+    NEVER_BEGAN = "never-began"
+    """Superseded, and a day later ZapCloud does not know it: our answer was lost, or the car left at once."""
     ENDED = "ended"
 
 
@@ -71,7 +74,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
 
 def fold(session_id: str, facts: tuple[Fact, ...]) -> SessionView:
     """The session that a set of facts amounts to; the order they are given in does not matter."""
-    timeline = tuple(sorted(facts, key=lambda fact: (fact.at, fact.key)))
+    timeline = tuple(sorted(facts, key=lambda fact: (fact.at, fact.event == Event.ENDED, fact.key)))
     starts = [fact for fact in timeline if fact.event in {Event.AUTHORIZED, Event.ATTRIBUTED}]
     start = min(starts, key=lambda fact: fact.event == Event.ATTRIBUTED, default=None)
     place = start.data if start else next((fact.data for fact in timeline if fact.data.get("installationId")), {})
@@ -82,11 +85,10 @@ def fold(session_id: str, facts: tuple[Fact, ...]) -> SessionView:
         if fact.event == Event.ENDED and fact.data.get("installationId", installation_id) == installation_id
     ]
     figures = max(ends, key=lambda fact: _AUTHORITY.get(fact.source, 0), default=None)
-    superseded = any(fact.event == Event.SUPERSEDED for fact in timeline)
     stated = figures.data if figures else {}
     return SessionView(
         session_id=session_id,
-        status=Status.ENDED if figures else Status.SUPERSEDED if superseded else Status.AUTHORIZED,
+        status=_status({fact.event for fact in timeline}, ended=figures is not None),
         start_known=start is not None,
         installation_id=installation_id or None,
         charger_id=place.get("chargerId") or None,
@@ -104,6 +106,14 @@ def fold(session_id: str, facts: tuple[Fact, ...]) -> SessionView:
         contradicted=len({_figures(fact.data) for fact in ends}) > 1,
         timeline=timeline,
     )
+
+
+def _status(events: set[str], *, ended: bool) -> Status:
+    if ended:
+        return Status.ENDED
+    if Event.NEVER_BEGAN in events:
+        return Status.NEVER_BEGAN
+    return Status.SUPERSEDED if Event.SUPERSEDED in events else Status.AUTHORIZED
 
 
 def _figures(data: dict[str, Any]) -> tuple[Any, ...]:

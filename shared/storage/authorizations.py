@@ -1,8 +1,8 @@
 """Table `Authorizations`: one partition per charger, read whole by each poll.
 
 Row `open` is the claim, the one authorization a charger may have; rows `grant-…` let in a driver without a card;
-`waiting` is since when a driver without a card has been polling in observe mode; `evidence` is what the charger's
-observations say about the session it runs.
+`waiting` is since when, and until when, a driver without a card has been polling in observe mode; `evidence` is what
+the charger's observations say about the session it runs.
 """
 
 from datetime import datetime
@@ -42,9 +42,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     id: str
     charger_id: str
-    driver: str | None
     created_at: datetime
     expires_at: datetime
+    driver: str | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -55,6 +55,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     disconnected_at: datetime | None = None
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A driver without a card in observe mode: the first and the latest poll."""
+
+    since: datetime
+    latest: datetime
+
+
 class Standing(msgspec.Struct, frozen=True):
     """All that is known at one charger, as read in one go."""
 
@@ -62,7 +69,7 @@ class Standing(msgspec.Struct, frozen=True):
     claim_etag: str | None = None
     grants: tuple[tuple[Grant, str], ...] = ()
     """Each with its ETag, oldest first."""
-    waiting_since: datetime | None = None
+    waiting: Waiting | None = None
     evidence: Evidence = Evidence()
     evidence_etag: str | None = None
 
@@ -78,12 +85,14 @@ class Authorizations:
         """True if the charger had no claim and has this one now."""
         return await self._table.insert(claim.charger_id, _OPEN, to_properties(claim))
 
-    async def take(self, claim: Claim, standing: Standing, spent: tuple[tuple[Grant, str], ...] = ()) -> None:
-        """Put `claim` where `standing` was read, using up the grants `spent`; Conflict if anything changed since."""
+    async def take(self, claim: Claim, standing: Standing, spent: tuple[Grant, str] | None = None) -> None:
+        """Put `claim` where `standing` was read, using up the grant `spent`; Conflict if anything changed since."""
         charger = claim.charger_id
         kind: Literal["replace", "insert"] = "replace" if standing.claim else "insert"
         changes = [Change(kind, charger, _OPEN, to_properties(claim), standing.claim_etag)]
-        changes += [Change("delete", charger, _GRANT_PREFIX + grant.id, etag=etag) for grant, etag in spent]
+        if spent:
+            grant, etag = spent
+            changes.append(Change("delete", charger, _GRANT_PREFIX + grant.id, etag=etag))
         await self._table.transact(changes)
 
     async def question(self, standing: Standing) -> None:
@@ -100,12 +109,12 @@ class Authorizations:
         if claim is None:
             return
         changes = [Change("delete", claim.charger_id, _OPEN, etag=standing.claim_etag)]
-        if standing.waiting_since:
+        if standing.waiting:
             changes.append(Change("delete", claim.charger_id, _WAITING))
         await self._table.transact(changes)
 
-    async def wait_since(self, charger_id: str, since: datetime) -> None:
-        await self._table.upsert(charger_id, _WAITING, {"since": since})
+    async def put_waiting(self, charger_id: str, waiting: Waiting) -> None:
+        await self._table.upsert(charger_id, _WAITING, to_properties(waiting))
 
     async def put_evidence(self, charger_id: str, evidence: Evidence, standing: Standing) -> None:
         """Conflict if the evidence changed since `standing` was read."""
@@ -134,7 +143,7 @@ def _standing(rows: list[Row]) -> Standing:
         claim=from_properties(Claim, opened.properties) if opened else None,
         claim_etag=opened.etag if opened else None,
         grants=tuple(sorted(grants, key=lambda pair: (pair[0].created_at, pair[0].id))),
-        waiting_since=waiting.properties["since"] if waiting else None,
+        waiting=from_properties(Waiting, waiting.properties) if waiting else None,
         evidence=from_properties(Evidence, evidence.properties) if evidence else Evidence(),
         evidence_etag=evidence.etag if evidence else None,
     )

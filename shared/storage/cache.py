@@ -7,6 +7,8 @@ from shared.clock import Clock
 from shared.errors import StorageUnavailable
 
 _MAX_REMEMBERED = 100_000
+_ASK_AGAIN_AFTER = timedelta(seconds=5)
+"""How long a value is served on without asking, after storage failed to answer."""
 
 
 class Cache[K, V]:
@@ -29,9 +31,10 @@ class Cache[K, V]:
         try:
             value = await self._load(key)
         except StorageUnavailable:
-            if known:
-                return known[1]
-            raise
+            if known is None:
+                raise
+            self._known[key] = (now - self._maximum_age + _ASK_AGAIN_AFTER, known[1])
+            return known[1]
         if len(self._known) >= _MAX_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[key] = (now, value)
@@ -41,6 +44,10 @@ class Cache[K, V]:
         """Whatever was loaded last, however old; None if nothing was."""
         known = self._known.get(key)
         return known[1] if known else None
+
+    def put(self, key: K, value: V) -> None:
+        """The value was just stored, and is as good as loaded."""
+        self._known[key] = (self._clock(), value)
 
     def expire(self, key: K) -> None:
         """Load it again when next asked for; what is known serves on if that fails."""

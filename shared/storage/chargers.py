@@ -32,9 +32,14 @@ class Chargers:
         return from_properties(Charger, row.properties) if row else None
 
     async def put(self, charger: Charger) -> None:
-        await self._table.upsert(charger.id, _ROW, to_properties(charger))
-        if charger.device_id:
+        """Store both rows where they are not there yet as they should be, and take a former serial's away."""
+        known = await self.get(charger.id)
+        if known and known.device_id not in {"", charger.device_id}:
+            await self._table.delete(known.device_id.upper(), _SERIAL_ROW)
+        if charger.device_id and await self.by_serial(charger.device_id) != charger:
             await self._table.upsert(charger.device_id.upper(), _SERIAL_ROW, to_properties(charger))
+        if known != charger:
+            await self._table.upsert(charger.id, _ROW, to_properties(charger))
 
     async def all(self) -> list[Charger]:
         return [from_properties(Charger, row.properties) for row in await self._table.scan(key=_ROW)]

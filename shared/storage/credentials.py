@@ -50,6 +50,8 @@ class Credentials:
 
     async def schema_version(self) -> int:
         """The version the tables were written with; the present one is stored where there is none yet."""
-        await self._table.insert(_UPKEEP, "schema", {"version": SCHEMA_VERSION})
         row = await self._table.get(_UPKEEP, "schema")
-        return int(row.properties["version"]) if row else SCHEMA_VERSION
+        if row is None:
+            await self._table.insert(_UPKEEP, "schema", {"version": SCHEMA_VERSION})
+            return SCHEMA_VERSION
+        return int(row.properties["version"])

@@ -27,9 +27,11 @@ MAX_TRANSACTION_ROWS = 100
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 
 _KEYS = ("PartitionKey", "RowKey")
+_KEPT_BY_AZURE = "Timestamp"
 _FORBIDDEN_IN_KEY = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _EARLIEST = datetime(1601, 1, 1, tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 type Entity = Mapping[str, Any]
 
@@ -51,8 +53,10 @@ def check_entity(entity: Entity) -> int:
     properties = {name: value for name, value in entity.items() if name not in _KEYS}
     if len(properties) > MAX_PROPERTIES:
         raise LimitExceeded(f"an entity may have {MAX_PROPERTIES} properties, this one has {len(properties)}")
-    size = 4 + sum(2 * len(entity[name]) for name in _KEYS)
+    size = 4 + sum(2 * _utf16_units(name, entity[name]) for name in _KEYS)
     for name, value in properties.items():
+        if name == _KEPT_BY_AZURE:
+            raise LimitExceeded("Timestamp is Azure's own property; use another name")
         if not _IDENTIFIER.fullmatch(name):
             raise LimitExceeded(f"property name {name!r} is not an identifier of up to 255 characters")
         size += 8 + 2 * len(name) + _value_bytes(name, value)
@@ -102,8 +106,8 @@ def _value_bytes(name: str, value: object) -> int:
                 raise LimitExceeded(f"{name} is not a finite number")
             return 8
         case datetime():
-            if value.tzinfo is None or value < _EARLIEST:
-                raise LimitExceeded(f"{name} must be an aware instant not before 1601")
+            if value.tzinfo is None or not _EARLIEST <= value <= _LATEST:
+                raise LimitExceeded(f"{name} must be an aware instant between 1601 and 9999, in UTC")
             return 8
         case _:
             raise LimitExceeded(f"{name} is of type {type(value).__name__}, which a table cannot hold")

@@ -1,22 +1,24 @@
 """Table `Quarantine`: what came in and could not be understood, kept byte by byte until somebody has looked at it."""
 
 import base64
+import contextlib
 import hashlib
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from shared.errors import Conflict
 from shared.storage.codec import from_properties, to_properties
-from shared.storage.table import Row, Tables
+from shared.storage.table import Change, Tables
 
 _BODY_PARTITION = "body"
 _SHAPE_PARTITION = "shape"
 _CHUNK_BYTES = 60 * 1024
 MAX_KEPT_BYTES = 14 * _CHUNK_BYTES
 _COUNT_LIMIT = 1000
-_LAST_DAY = 99999999
-"""Days are counted down from here in the keys, so that the newest stand first."""
+_BODY_PREFIX = "body-"
+_ITEM_PREFIX = "item-"
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -43,25 +45,33 @@ class Quarantine:
         self._table = tables["Quarantine"]
 
     async def keep(self, kind: str, reason: str, body: bytes, at: datetime) -> str:
-        """Store a body; the same body at the same door again on the same day is the same row. Returns its id."""
-        digest = hashlib.sha256(kind.encode() + b"\0" + body).hexdigest()[:32]
-        identity = f"{_LAST_DAY - int(f'{at:%Y%m%d}')}-{digest}"
+        """Store a body; the same body at the same door again is the same item. Returns its id."""
+        identity = hashlib.sha256(kind.encode() + b"\0" + body).hexdigest()[:32]
         item = Quarantined(id=identity, at=at, kind=kind, reason=reason[:1000], size_bytes=len(body))
         kept = body[:MAX_KEPT_BYTES]
         chunks = {
             f"body{number:02}": kept[start : start + _CHUNK_BYTES]
             for number, start in enumerate(range(0, len(kept), _CHUNK_BYTES))
         }
-        await self._table.insert(_BODY_PARTITION, identity, to_properties(item) | chunks)
+        properties = to_properties(item)
+        with contextlib.suppress(Conflict):  # it is there already
+            await self._table.transact(
+                [
+                    Change("insert", _BODY_PARTITION, _BODY_PREFIX + identity, chunks),
+                    Change("insert", _BODY_PARTITION, f"{_ITEM_PREFIX}{_newest_first(at)}-{identity}", properties),
+                ]
+            )
         return identity
 
     async def newest(self) -> list[Quarantined]:
-        """Up to a thousand items, newest first (of more than that on one day, any thousand)."""
-        rows = await self._table.partition(_BODY_PARTITION, limit=_COUNT_LIMIT)
-        return sorted((_item(row) for row in rows), key=lambda item: item.at, reverse=True)
+        """Up to a thousand items, newest first, without their bodies."""
+        rows = await self._table.partition(
+            _BODY_PARTITION, after=_ITEM_PREFIX, before=_ITEM_PREFIX + "~", limit=_COUNT_LIMIT
+        )
+        return [from_properties(Quarantined, row.properties) for row in rows]
 
     async def body(self, identity: str) -> bytes | None:
-        row = await self._table.get(_BODY_PARTITION, identity)
+        row = await self._table.get(_BODY_PARTITION, _BODY_PREFIX + identity)
         if row is None:
             return None
         return b"".join(value for name, value in sorted(row.properties.items()) if name.startswith("body"))
@@ -76,6 +86,6 @@ class Quarantine:
         return [from_properties(Shape, row.properties) for row in await self._table.partition(_SHAPE_PARTITION)]
 
 
-def _item(row: Row) -> Quarantined:
-    properties: dict[str, Any] = {name: row.properties[name] for name in ("id", "at", "kind", "reason", "sizeBytes")}
-    return from_properties(Quarantined, properties)
+def _newest_first(instant: datetime) -> str:
+    """An instant as text that sorts backwards in time."""
+    return f"{(_END_OF_TIME - instant) // timedelta(microseconds=1):018}"

@@ -10,12 +10,11 @@ from typing import Any, Literal, NamedTuple, Self
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
+    AzureError,
     ClientAuthenticationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
-    ServiceRequestError,
-    ServiceResponseError,
 )
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.data.tables import (
@@ -27,13 +26,14 @@ from azure.data.tables import (
 )
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from shared.errors import Conflict, LimitExceeded, StorageUnavailable
+from shared.errors import ConfigurationError, Conflict, LimitExceeded, StorageUnavailable
 from shared.storage import guard
 
 _CONNECT_SECONDS = 2
-_READ_SECONDS = 3
-_RETRIES = 2
+_READ_SECONDS = 2
+_RETRIES = 1
 _BACKOFF_SECONDS = 0.1
+_MEANINGFUL = {404, 409, 412}
 _INT32 = range(-(2**31), 2**31)
 
 
@@ -73,7 +73,12 @@ class Tables:
 
     def service(self) -> TableServiceClient:
         if self._service is None:
-            self._service = TableServiceClient.from_connection_string(
+            self._service = self._connect()
+        return self._service
+
+    def _connect(self) -> TableServiceClient:
+        try:
+            return TableServiceClient.from_connection_string(
                 self._connection_string,
                 retry_total=_RETRIES,
                 retry_backoff_factor=_BACKOFF_SECONDS,
@@ -82,7 +87,8 @@ class Tables:
                 **({"transport": self._transport} if self._transport else {}),
                 use_env_settings=False,  # else ~/.netrc and the proxy variables are read again for every request
             )
-        return self._service
+        except ValueError as error:
+            raise ConfigurationError("ZAPBRIDGE_TABLES is no connection string of a storage account") from error
 
     async def close(self) -> None:
         if self._service is not None:
@@ -123,9 +129,11 @@ class Table:
 
         `where` keeps only rows whose property, named by our own code, equals the value.
         """
+        guard.check_key("PartitionKey", partition)
         terms = ["PartitionKey eq @partition"]
         values: dict[str, Any] = {"partition": partition}
         if after:
+            guard.check_key("RowKey", after)
             terms.append("RowKey gt @after")
             values["after"] = after
         if before is not None:
@@ -209,8 +217,6 @@ class Table:
         try:
             await self._write(lambda client: client.submit_transaction(operations))
         except TableTransactionError as error:
-            if error.status_code not in {404, 409, 412}:
-                raise
             raise Conflict(f"transaction on {self._name} was refused with {error.status_code}; read again") from error
 
     async def _query(self, terms: str, values: Mapping[str, Any], limit: int | None) -> list[Row]:
@@ -246,22 +252,22 @@ class Table:
 
     async def _attempt[T](self, operation: Callable[[TableClient], Awaitable[T]]) -> T:
         """Run one call of the SDK; what it raises besides conflicts and missing rows becomes one of our errors."""
-
+        if self._opened is None:
+            self._opened = self._tables.service().get_table_client(self._name)
         try:
-            if self._opened is None:
-                self._opened = self._tables.service().get_table_client(self._name)
             return await operation(self._opened)
-        except (ServiceRequestError, ServiceResponseError) as error:
-            raise StorageUnavailable(f"Table Storage did not answer ({type(error).__name__})") from error
         except RequestTooLargeError as error:
             raise LimitExceeded(f"Table Storage found the request on {self._name} too large") from error
         except ClientAuthenticationError as error:
             raise StorageUnavailable("Table Storage refused our credential; check ZAPBRIDGE_TABLES") from error
         except HttpResponseError as error:
-            status = error.status_code or 500
-            if status >= 500 or status in {403, 408, 429}:
-                raise StorageUnavailable(f"Table Storage answered {status} for {self._name}") from error
-            raise
+            if error.status_code in _MEANINGFUL:
+                raise
+            raise StorageUnavailable(f"Table Storage answered {error.status_code} for {self._name}") from error
+        except (AzureError, AttributeError, ValueError) as error:
+            # AttributeError: the SDK looks for details in the response that an answer cut in the middle does not have;
+            # ValueError: the page of a proxy that it cannot decode
+            raise StorageUnavailable(f"Table Storage did not answer ({type(error).__name__})") from error
 
 
 def _entity(partition: str, key: str, properties: Mapping[str, Any]) -> dict[str, Any]:

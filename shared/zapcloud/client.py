@@ -23,6 +23,7 @@ _RENEW_BEFORE = timedelta(minutes=5)
 _LOGIN_EVERY = timedelta(minutes=1)
 _USER_AGENT = "zapbridge"
 _OPERATION_MODE = 710
+_LONGEST_SECONDS = 10 * 365 * 86400
 
 
 class ZapCloud:
@@ -45,9 +46,12 @@ class ZapCloud:
         if answer is None:
             return None
         try:
-            return read_end(answer)
+            report = read_end(answer)
         except InvalidInput as error:
             raise ZapCloudError(f"ZapCloud's answer about a session cannot be understood: {error.fields}") from error
+        if report.session_id != session_id:
+            raise ZapCloudError("ZapCloud's answer is about another session than the one asked for")
+        return report
 
     async def operation_mode_since(self, charger_id: str) -> datetime | None:
         """Since when the charger has been in its operation mode (observation 710); None where it does not say.
@@ -103,10 +107,11 @@ class ZapCloud:
 
     async def _json(self, path: str) -> Any:
         """The JSON under a path; None for 204 and 404. A token that stopped working is renewed once."""
-        response = await self._request("GET", path, headers=await self._authorization())
+        token = await self._access_token()
+        response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
         if response.status_code == 401:
-            self._token_until = None
-            response = await self._request("GET", path, headers=await self._authorization())
+            token = await self._access_token(instead_of=token)
+            response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
         if response.status_code in {204, 404}:
             return None
         if response.status_code == 429 or response.status_code >= 502:
@@ -115,14 +120,16 @@ class ZapCloud:
             raise ZapCloudError(f"ZapCloud answered {response.status_code}")
         return _decoded(response)
 
-    async def _authorization(self) -> dict[str, str]:
+    async def _access_token(self, instead_of: str | None = None) -> str:
+        """The token we hold, or a new one where there is none, it is about to expire, or it is the one that failed."""
         async with self._logging_in:
             now = self._clock()
-            if self._token is None or self._token_until is None or now >= self._token_until:
-                await self._log_in(now)
-            return {"Authorization": f"Bearer {self._token}"}
+            due = self._token_until is None or now >= self._token_until
+            if self._token is None or due or self._token == instead_of:
+                self._token = await self._log_in(now)
+            return self._token
 
-    async def _log_in(self, now: datetime) -> None:
+    async def _log_in(self, now: datetime) -> str:
         if self._login_at and now - self._login_at < _LOGIN_EVERY:
             raise ZapCloudUnavailable("logged in less than a minute ago; not trying again yet")
         self._login_at = now
@@ -133,11 +140,12 @@ class ZapCloud:
         if response.status_code != 200:
             raise ZapCloudUnavailable(f"ZapCloud's login answered {response.status_code}")
         fields = _lowered(_decoded(response))
-        lifetime = fields.get("expires_in")
-        if not isinstance(fields.get("access_token"), str) or not isinstance(lifetime, (int, float)):
+        token, seconds = fields.get("access_token"), fields.get("expires_in")
+        if not isinstance(token, str) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_SECONDS:
             raise ZapCloudError("ZapCloud's login answered without a token or its lifetime")
-        self._token = fields["access_token"]
-        self._token_until = now + max(timedelta(seconds=lifetime) - _RENEW_BEFORE, timedelta(seconds=lifetime / 2))
+        lifetime = timedelta(seconds=seconds)
+        self._token_until = now + max(lifetime - _RENEW_BEFORE, lifetime / 2)
+        return token
 
     async def _request(self, method: str, path: str, **options: Any) -> "httpx.Response":
         import httpx

@@ -22,6 +22,7 @@ CHARGER_NAMES = ("chargerId", "charger", "deviceId", "chargerUuid", "serialNo")
 INSTALLATION_NAMES = ("installationId", "installation")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_BODY_BYTES = 256 * 1024
+_MAX_FIELD_CHARACTERS = 200
 
 
 class StartFields(msgspec.Struct, frozen=True):
@@ -123,19 +124,22 @@ def parse_instant(text: str) -> datetime:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the instant has no year in UTC") from error
 
 
 def _text(fields: Mapping[str, Any], names: tuple[str, ...], meaning: str, unreadable: dict[str, str]) -> str | None:
-    """The first of the named fields that holds something; blank text and null are nothing."""
+    """The first of the named fields that holds usable text; blank text and null are nothing."""
     for name in names:
         value = fields.get(name)
         if value is None or (isinstance(value, str) and not value.strip()):
             continue
-        if isinstance(value, str) and len(value) <= 200:
+        if isinstance(value, str) and len(value) <= _MAX_FIELD_CHARACTERS:
+            unreadable.pop(meaning, None)
             return value.strip()
         unreadable[meaning] = "is not text" if not isinstance(value, str) else "is too long"
-        return None
     return None
 
 
@@ -145,7 +149,7 @@ def _instant(fields: Mapping[str, Any], name: str, faults: dict[str, str]) -> da
         return None
     try:
         instant = parse_instant(value if isinstance(value, str) else "")
-    except (ValueError, OverflowError):
+    except ValueError:
         faults[name] = "must be an ISO 8601 instant such as 2017-02-06T09:56:25Z"
         return None
     if instant.year < 1970:

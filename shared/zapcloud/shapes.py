@@ -11,6 +11,7 @@ from shared.identifiers import canonical_uuid
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _MAX_KEYS = 40
+_DIGITS_OF_DATA = 4
 _MAX_SAMPLE_CHARACTERS = 48
 _MAX_DEPTH = 3
 
@@ -51,7 +52,8 @@ def _masked(value: Any, depth: int) -> Any:
 
 def _key(name: str) -> str:
     """A name that looks like one; anything else could itself be data."""
-    return name if _PLAIN_KEY.fullmatch(name) and not re.search(r"[0-9]{4}", name) else "(odd key)"
+    digits = sum(character.isdigit() for character in name)
+    return name if _PLAIN_KEY.fullmatch(name) and digits < _DIGITS_OF_DATA else "(odd key)"
 
 
 def _kind(value: Any, depth: int) -> str:

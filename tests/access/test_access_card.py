@@ -16,7 +16,7 @@ KEY = "an identity key"
 
 def spelled(number: str, data: st.DataObject) -> str:
     """The number as somebody might write it."""
-    separators = st.sampled_from(["", "", "", ":", "-", " ", "\t", "::", "\xa0"])
+    separators = st.sampled_from(["", "", "", ":", "-", " ", "\t", "::"])
     body = "".join(
         data.draw(separators) + (character.lower() if data.draw(st.booleans()) else character) for character in number
     )
@@ -81,7 +81,6 @@ def test_what_can_be_no_card_is_refused_without_repeating_it(text: str) -> None:
     assert not text.strip() or len(text.strip()) < 5 or text not in str(refused.value)
 
 
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason="capitals of letters outside ASCII can be ASCII")
 @pytest.mark.parametrize("text", ["\xdf", "\u017f", "\ufb01", "\u0131", "ble-\u212a"], ids=ascii)
 def test_letters_outside_ascii_are_not_taken_for_others(text: str) -> None:
     with pytest.raises(InvalidInput):

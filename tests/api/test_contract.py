@@ -46,11 +46,13 @@ class Existing(NamedTuple):
     session: str
     grant: str
     credential: str
+    quarantined: str
 
     def put_into(self, case: schemathesis.Case) -> None:
         """In the place of what was made up."""
         collection = case.path.split("/")[1]
         ids = {"tokens": self.token, "installations": self.installation, "chargers": self.charger}
+        ids["quarantine"] = self.quarantined
         path = {"id": ids.get(collection, self.session), "grant": self.grant, "name": self.credential}
         body = {
             "token": self.card,
@@ -81,6 +83,8 @@ async def existing(stack: Stack, installation: InstallationView, card: str) -> E
 
         await known(await management.put(f"/installations/{installation.id}", json={"mode": "open"}), "id")
         start = {"chargerId": charger, "tokenCode": card}
+        await zap.post("/hooks/session-end", content=b"no session end")
+        quarantined = (await management.get("/quarantine")).json()["items"][0]["id"]
         return Existing(
             installation=installation.id,
             charger=charger,
@@ -91,6 +95,7 @@ async def existing(stack: Stack, installation: InstallationView, card: str) -> E
             credential=await known(
                 await management.put("/hook-credentials/made-up", json={"installations": ["*"]}), "name"
             ),
+            quarantined=quarantined,
         )
 
 

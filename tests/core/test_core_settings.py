@@ -55,7 +55,7 @@ def test_every_setting_is_read_under_its_name() -> None:
         "ZAPBRIDGE_ZAPCLOUD_URL": "http://127.0.0.1:7080",
         "ZAPBRIDGE_ZAPCLOUD_USERNAME": "ada",
         "ZAPBRIDGE_ZAPCLOUD_PASSWORD": "secret",
-        "ZAPBRIDGE_CLOCK_FILE": "/tmp/clock",  # noqa: S108
+        "ZAPBRIDGE_CLOCK_FILE": "/somewhere/clock",
         "SOMETHING_ELSE": "x",
     }
 
@@ -67,7 +67,7 @@ def test_every_setting_is_read_under_its_name() -> None:
     ))  # fmt: skip
     assert settings.hook_budget_seconds == 2.5
     assert (settings.zapcloud_configured, settings.entra_configured) == (True, True)
-    assert str(settings.clock_path) == "/tmp/clock"  # noqa: S108
+    assert str(settings.clock_path) == "/somewhere/clock"
 
 
 def test_all_faults_are_said_at_once() -> None:
@@ -155,9 +155,3 @@ def test_role_and_authentication_can_be_read_while_the_rest_is_missing() -> None
 @pytest.mark.parametrize("blank", ["", " all "])
 def test_role_and_authentication_are_read_as_the_other_settings_are(blank: str) -> None:
     assert role_from({"ZAPBRIDGE_ROLE": blank}) is Role.ALL
-
-
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason="found out only when the services are built")
-@pytest.mark.parametrize("text", ["{}", "7", '[{"nam": "a"}]'])
-def test_credentials_that_are_json_of_another_form_are_a_fault_too(text: str) -> None:
-    assert faults(**LEAST, ZAPBRIDGE_HOOK_CREDENTIALS=text)

@@ -77,6 +77,13 @@ def test_it_holds_no_secret_and_no_card_in_an_address() -> None:
     assert not [request.url for request in REQUESTS if "card" in request.url]
 
 
+async def quarantined(stack: Stack) -> str:
+    """The id of a body that was not understood."""
+    async with stack.host.management() as management, stack.host.caller(HOOK_CREDENTIAL, stack.hook_password) as zap:
+        await zap.post("/hooks/session-end", content=b"not understood")
+        return str((await management.get("/quarantine")).json()["items"][0]["id"])
+
+
 async def test_every_call_works_in_the_order_of_the_file(stack: Stack, card: str) -> None:
     installation = await stack.add_installation("The co-op of the .http file", 1)
     values = read_variables(TEXT) | {
@@ -89,6 +96,7 @@ async def test_every_call_works_in_the_order_of_the_file(stack: Stack, card: str
         "installation": installation.id,
         "charger": installation.chargers[0].id,
         "card": card,
+        "quarantined": await quarantined(stack),
     }
 
     def filled(text: str) -> str:

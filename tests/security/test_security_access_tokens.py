@@ -184,10 +184,9 @@ async def test_tokens_are_issued_and_checked_while_storage_is_down(clock: HandCl
     service = TokenService(clock.now, IDENTITY_KEY, HookCredentials(clock.now, Credentials(down), (one,)))
 
     assert await granted(service, await service.issue(password("spare"), None))
-    with pytest.raises(GrantRefused):
-        await service.issue(password("wrong"), None)
-    with pytest.raises(StorageUnavailable):
-        await service.issue(password("spare", username="in the table"), None)
+    for unknown in (password("wrong"), password("spare", username="in the table")):
+        with pytest.raises(StorageUnavailable):
+            await service.issue(unknown, None)
 
 
 async def test_a_token_is_checked_without_storage_once_its_credential_is_known(
@@ -219,7 +218,7 @@ async def test_what_a_token_is_bound_to_is_compared_in_constant_time(
     monkeypatch.setattr(access_tokens.hmac, "compare_digest", spy)
 
     assert await granted(service, token)
-    assert len(compared) == 2
+    assert len(compared) == 3, "nobody's among the settings, and both of the table's"
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ class World:
     async def _restart(self) -> None:
         """The process died: what was in memory, and what ran in the background, is gone."""
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            if "_list_new" in repr(task):
+            if task.get_name().startswith("behind "):
                 task.cancel()
         await self.services.tables.close()
         if self.services.zapcloud:

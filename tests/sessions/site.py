@@ -31,8 +31,9 @@ class Site:
         self.other_charger = f"10000000-0000-4000-a000-{number:012x}"
 
     async def set_up(self, **settings: Any) -> None:
-        await self.services.installations.put(Installation(id=self.id, **settings))
-        self.services.directory.changed(self.id)
+        installation = msgspec.convert({"id": self.id} | settings, Installation)
+        await self.services.installations.put(installation)
+        self.services.directory.changed(installation)
         await self.services.directory.register(
             [
                 Charger(id=self.charger, installation_id=self.id, device_id=f"ZAP{next(_numbers):06}"),
@@ -83,7 +84,7 @@ class Site:
     async def listed(self) -> dict[str, SessionEntry]:
         from datetime import timedelta
 
-        await self.services.ledger.listed()
+        await self.services.behind.settled()
         now = self.clock.now()
         page = await self.services.listing.page(
             [self.id], now - timedelta(days=20), now + timedelta(days=1), None, 1000

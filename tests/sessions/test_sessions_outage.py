@@ -41,7 +41,7 @@ async def marked_site(cable: Cable, clock: HandClock) -> AsyncIterator[Site]:
     """An installation that lets drivers with a card in during an outage, and whose settings are known to the app."""
     async with instance(cable, clock) as services:
         site = Site(services, clock)
-        await site.set_up(outage_policy="allow-and-mark")
+        await site.set_up(outagePolicy="allow-and-mark")
         await site.register(KARI, "Kari")
         await site.ask()
         yield site

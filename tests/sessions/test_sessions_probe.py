@@ -4,17 +4,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.sessions.view import Status
 from tests.conftest import HandClock
 from tests.sessions.machine import Driver, World
 
 KARI = Driver("Kari", "04A1B2AAAA0001")
 GUEST = Driver("Guest by grant", None)
+OLA = Driver("Ola", "04A1B2BBBB0002")
 STRANGER = Driver("Stranger", None)
 
 
 @pytest.fixture
 async def world(connection_string: str, clock: HandClock) -> AsyncIterator[World]:
-    world = World(connection_string, clock, [KARI])
+    world = World(connection_string, clock, [KARI, OLA])
     await world.open()
     try:
         yield world
@@ -61,3 +63,36 @@ async def test_the_same_card_again_after_its_session_began_is_a_new_session(worl
     world.vehicle.shown = True
     await poll(world)
     assert list(world.true_driver.values()) == [KARI.name, KARI.name]
+
+
+async def test_the_sweep_asks_for_the_figures_of_superseded_sessions_each_in_its_turn(
+    world: World, clock: HandClock
+) -> None:
+    """More of them than are asked about in one run, and none but the last ever began."""
+    for number in range(60):
+        driver = (KARI, OLA)[number % 2]
+        world.plug(driver)
+        assert world.vehicle
+        world.vehicle.shown = True
+        await poll(world, answer_arrives=number == 59)
+        clock.advance(100)
+        await world.unplug(4.5)
+    (began,) = world.true_driver
+    world.ends_due.clear()
+    world.plug(KARI)
+    assert world.vehicle
+    world.vehicle.shown = True
+    await poll(world)
+    clock.advance(600)
+    for _ in range(2):
+        await world.sweep()
+        clock.advance(60)
+    view = await world.services.ledger.view(began)
+    assert view
+    assert (view.status, view.energy_kwh, view.driver) == (Status.ENDED, 4.5, OLA.name)
+    clock.advance(24 * 3600)
+    for _ in range(2):
+        await world.sweep()
+        clock.advance(60)
+    lost = [await world.services.ledger.view(session_id) for session_id in world.answered]
+    assert sum(view is not None and view.status is Status.NEVER_BEGAN for view in lost) == 59

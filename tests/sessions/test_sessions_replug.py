@@ -206,3 +206,29 @@ async def test_max_concurrent_does_not_refuse_a_lost_answer(site: Site) -> None:
     first = await site.start(KARI)
     site.clock.advance(10)
     assert await site.start(KARI) == first
+
+
+async def test_any_number_of_expired_grants_lock_nobody_out(site: Site) -> None:
+    for _ in range(120):
+        await site.grant("Ola", seconds=1)
+    site.clock.advance(2)
+    await site.grant("Per")
+    assert (await site.view(await site.start())).driver == "Per"
+
+
+async def test_a_lost_end_does_not_lock_its_driver_out_tomorrow(site: Site) -> None:
+    await site.register(KARI, "Kari", max_concurrent=1)
+    await site.start(KARI)
+    site.clock.advance(23 * 3600)
+    assert (await site.ask(KARI, site.other_charger)).outcome is Outcome.NOT_AUTHORIZED
+    site.clock.advance(2 * 3600)
+    await site.start(KARI, site.other_charger)
+
+
+async def test_without_proof_a_grants_answer_is_given_again_only_while_no_other_car_can_have_come(site: Site) -> None:
+    await site.grant("Ola")
+    first = await site.start()
+    site.clock.advance(20)
+    assert await site.start() == first
+    site.clock.advance(20)
+    assert (await site.ask()).outcome is Outcome.NOT_AUTHORIZED
