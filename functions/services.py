@@ -120,6 +120,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         clock,
         settings.identity_key,
         OutagePolicy(settings.default_outage_policy),
+        {place: OutagePolicy(policy) for place, policy in settings.outage_policy_of.items()},
         tokens,
         authorizations,
         decisions,

@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Hook credentials (JSON, hashes only) that must work even while storage is down; see docs/settings.md."""
     default_outage_policy: Literal["refuse", "allow-and-mark"] = "refuse"
     """Used where an installation's own policy was never read, since the process started during the outage."""
+    outage_policies: str = "{}"
+    """The same for single installations: a JSON object from installation ids to policies."""
     hook_budget_seconds: float = 6.0
     """How long a web hook may wait for storage before the outage policy answers."""
     token_aliases: str = ""
@@ -67,12 +69,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.clock_file) if self.clock_file else None
 
     @property
+    def outage_policy_of(self) -> dict[str, str]:
+        """`outage_policies` by installation id in small letters."""
+        return {place.lower(): policy for place, policy in _policies(self.outage_policies).items()}
+
+    @property
     def zapcloud_configured(self) -> bool:
         return bool(self.zapcloud_username and self.zapcloud_password)
 
     @property
     def entra_configured(self) -> bool:
         return bool(self.entra_issuer and self.entra_audience and self.entra_jwks_url)
+
+
+def _policies(text: str) -> dict[str, Literal["refuse", "allow-and-mark"]]:
+    return msgspec.json.decode(text, type=dict[str, Literal["refuse", "allow-and-mark"]])
 
 
 def setting_name(field: str) -> str:
@@ -135,6 +146,10 @@ def _inconsistencies(values: Mapping[str, object]) -> list[str]:
         faults.append("ZAPBRIDGE_ENTRA_ISSUER, ZAPBRIDGE_ENTRA_AUDIENCE and ZAPBRIDGE_ENTRA_JWKS_URL go together")
     if values.get("api_auth") is ApiAuthentication.ENTRA and not all(entra):
         faults.append("ZAPBRIDGE_API_AUTH=entra needs the three ZAPBRIDGE_ENTRA_ settings")
+    try:
+        _policies(str(values.get("outage_policies", "{}")))
+    except msgspec.MsgspecError as error:
+        faults.append(f"ZAPBRIDGE_OUTAGE_POLICIES: {error}")
     try:
         json.loads(str(values.get("hook_credentials", "[]")))
     except json.JSONDecodeError:

@@ -8,7 +8,7 @@ is written to storage as soon as that answers, or recognised from its id when th
 import hashlib
 import hmac
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -42,6 +42,7 @@ class Outage:
         clock: Clock,
         identity_key: str,
         default_policy: OutagePolicy,
+        policies: Mapping[str, OutagePolicy],
         tokens: Tokens,
         authorizations: Authorizations,
         decisions: Decisions,
@@ -51,6 +52,7 @@ class Outage:
         self._clock = clock
         self._namespace = _namespace(identity_key)
         self._default_policy = default_policy
+        self._policies = policies
         self._tokens = tokens
         self._authorizations = authorizations
         self._decisions = decisions
@@ -61,7 +63,10 @@ class Outage:
         self._written: set[str] = set()
 
     def policy(self, request: StartRequest) -> OutagePolicy:
-        return request.installation.outage_policy if request.installation else self._default_policy
+        """The installation's own as last read, else what the settings say of it or of all."""
+        if request.installation:
+            return request.installation.outage_policy
+        return self._policies.get(request.installation_id or "", self._default_policy)
 
     def allow(self, request: StartRequest) -> str | None:
         """The session id a driver with a card is let in under; None where the policy or the request forbids it."""

@@ -48,6 +48,7 @@ def test_every_setting_is_read_under_its_name() -> None:
         "ZAPBRIDGE_API_AUTH": "entra",
         "ZAPBRIDGE_HOOK_CREDENTIALS": '[{"name": "a", "installations": ["*"]}]',
         "ZAPBRIDGE_DEFAULT_OUTAGE_POLICY": "allow-and-mark",
+        "ZAPBRIDGE_OUTAGE_POLICIES": '{"AB": "refuse"}',
         "ZAPBRIDGE_HOOK_BUDGET_SECONDS": " 2.5 ",
         "ZAPBRIDGE_TOKEN_ALIASES": "card",
         "ZAPBRIDGE_CHARGER_ALIASES": "box",
@@ -66,6 +67,7 @@ def test_every_setting_is_read_under_its_name() -> None:
         msgspec.structs.astuple(settings), msgspec.structs.astuple(Settings(tables="", identity_key="")), strict=True
     ))  # fmt: skip
     assert settings.hook_budget_seconds == 2.5
+    assert settings.outage_policy_of == {"ab": "refuse"}
     assert (settings.zapcloud_configured, settings.entra_configured) == (True, True)
     assert str(settings.clock_path) == "/somewhere/clock"
 
@@ -155,3 +157,8 @@ def test_role_and_authentication_can_be_read_while_the_rest_is_missing() -> None
 @pytest.mark.parametrize("blank", ["", " all "])
 def test_role_and_authentication_are_read_as_the_other_settings_are(blank: str) -> None:
     assert role_from({"ZAPBRIDGE_ROLE": blank}) is Role.ALL
+
+
+@pytest.mark.parametrize("text", ["[]", "no json", '{"ab": "perhaps"}'])
+def test_outage_policies_of_another_form_are_a_fault(text: str) -> None:
+    assert "ZAPBRIDGE_OUTAGE_POLICIES" in faults(**LEAST, ZAPBRIDGE_OUTAGE_POLICIES=text)[0]

@@ -2,6 +2,7 @@
 the rows are there afterwards.
 """
 
+import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -174,3 +175,20 @@ async def test_a_process_born_into_the_outage_follows_the_default_policy(cable: 
             twin = Site(newborn, clock)
             twin.id, twin.charger = site.id, site.charger
             assert (await twin.ask(KARI)).outcome is Outcome.UNAVAILABLE
+        async with instance(cable, clock, outage_policies=json.dumps({site.id: "allow-and-mark"})) as newborn:
+            twin = Site(newborn, clock)
+            twin.id, twin.charger = site.id, site.charger
+            await twin.start(KARI)
+
+
+async def test_a_second_outage_in_the_same_ten_minutes_is_another_session(cable: Cable, clock: HandClock) -> None:
+    async with marked_site(cable, clock) as site:
+        await cable.cut()
+        first = await site.start(KARI)
+        await cable.mend()
+        clock.advance(120)
+        await site.end(first, 5.0)
+        await site.ask()
+        await cable.cut()
+        clock.advance(120)
+        assert await site.start(KARI) != first
