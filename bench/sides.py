@@ -99,7 +99,7 @@ class Bench:
         """The cards as new: none holds a session open."""
         cards: list[dict[str, Any]] = [
             {"token": BLOCKED_CARD, "driver": "Mallory", "blocked": True},
-            {"token": LIMITED_CARD, "driver": "Grace", "maxConcurrent": 1000},
+            {"token": LIMITED_CARD, "driver": "Grace", "maxConcurrent": 200},
             {"token": CARD, "driver": "Ada"},
         ]
         async with self.stack.host.management() as management:

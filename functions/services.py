@@ -99,7 +99,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.zapcloud.hooks import aliases_with
 
     clock = clock_from(settings.clock_path)
-    tables = tables or Tables(settings.tables)
+    tables = tables or Tables(settings.tables, patience=settings.hook_budget / 3)
     installations, chargers, tokens = Installations(tables), Chargers(tables), Tokens(tables)
     authorizations, decisions, quarantine = Authorizations(tables), Decisions(tables), Quarantine(tables)
     credentials, index = Credentials(tables), SessionIndex(tables)

@@ -5,7 +5,7 @@ A table that does not exist yet reads as empty and is made by the first write to
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Self
 
 from azure.core import MatchConditions
@@ -29,8 +29,6 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from shared.errors import ConfigurationError, Conflict, LimitExceeded, StorageUnavailable
 from shared.storage import guard
 
-_CONNECT_SECONDS = 2
-_READ_SECONDS = 2
 _RETRIES = 1
 _BACKOFF_SECONDS = 0.1
 _MEANINGFUL = {404, 409, 412}
@@ -60,11 +58,18 @@ class Tables:
     """The account that holds the tables; connects when first used, closed by `close`.
 
     `transport` carries the requests in the place of the SDK's own, which is how tests watch and break them (policies
-    will not do: the SDK hands a client's own policies to none of its tables).
+    will not do: the SDK hands a client's own policies to none of its tables). `patience` is how long one try of a call
+    may take; there are two.
     """
 
-    def __init__(self, connection_string: str, transport: AsyncHttpTransport[Any, Any] | None = None) -> None:
+    def __init__(
+        self,
+        connection_string: str,
+        transport: AsyncHttpTransport[Any, Any] | None = None,
+        patience: timedelta = timedelta(seconds=2),
+    ) -> None:
         self._connection_string = connection_string
+        self._patience = patience
         self._transport = transport
         self._service: TableServiceClient | None = None
 
@@ -82,8 +87,8 @@ class Tables:
                 self._connection_string,
                 retry_total=_RETRIES,
                 retry_backoff_factor=_BACKOFF_SECONDS,
-                connection_timeout=_CONNECT_SECONDS,
-                read_timeout=_READ_SECONDS,
+                connection_timeout=self._patience.total_seconds(),
+                read_timeout=self._patience.total_seconds(),
                 **({"transport": self._transport} if self._transport else {}),
                 use_env_settings=False,  # else ~/.netrc and the proxy variables are read again for every request
             )

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from devhost.stack import ACCOUNT_KEY
-from shared.storage import table
 from shared.storage.table import Tables
 from tests.cable import Cable
 
@@ -38,27 +38,26 @@ def account_at(port: int) -> str:
 
 
 @asynccontextmanager
-async def tables_answering(answer: Answer) -> AsyncIterator[Tables]:
+async def tables_answering(answer: Answer, patience: timedelta = timedelta(seconds=2)) -> AsyncIterator[Tables]:
     """Tables of an account whose server does with each connection what `answer` does."""
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
-        async with Tables(account_at(server.sockets[0].getsockname()[1])) as opened:
+        async with Tables(account_at(server.sockets[0].getsockname()[1]), patience=patience) as opened:
             yield opened
     finally:
         server.close()
 
 
 @pytest.fixture
-async def frozen_tables(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tables]:
-    """An account that takes every connection and never answers; the SDK's patience is a tenth of the real one."""
-    monkeypatch.setattr(table, "_READ_SECONDS", table._READ_SECONDS / 10)
+async def frozen_tables() -> AsyncIterator[Tables]:
+    """An account that takes every connection and never answers; our patience is a tenth of the real one."""
     thawed = asyncio.Event()
 
     async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await thawed.wait()
         writer.close()
 
-    async with tables_answering(never) as frozen:
+    async with tables_answering(never, timedelta(milliseconds=200)) as frozen:
         yield frozen
         thawed.set()
 
