@@ -27,7 +27,7 @@ def table(name: str) -> TableClient:
 
 @functools.cache
 def service() -> TableServiceClient:
-    return TableServiceClient.from_connection_string(os.environ["ZAPBRIDGE_TABLES"])
+    return TableServiceClient.from_connection_string(os.environ["ZAPBRIDGE_TABLES"], use_env_settings=False)
 
 
 @app.route("session-start", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -186,12 +186,11 @@ class Table:
             return False
         return True
 
-    async def upsert(self, partition: str, key: str, properties: Mapping[str, Any], *, merge: bool = False) -> None:
+    async def upsert(self, partition: str, key: str, properties: Mapping[str, Any]) -> None:
+        """There afterwards, with these properties and no others."""
         entity = _entity(partition, key, properties)
         guard.check_entity(entity)
-
-        mode = UpdateMode.MERGE if merge else UpdateMode.REPLACE
-        await self._write(lambda client: client.upsert_entity(_typed(entity), mode=mode))
+        await self._write(lambda client: client.upsert_entity(_typed(entity), mode=UpdateMode.REPLACE))
 
     async def delete(self, partition: str, key: str) -> None:
         """Gone afterwards, whether or not it was there."""

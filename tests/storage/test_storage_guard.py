@@ -92,7 +92,6 @@ async def test_what_azure_refuses_never_leaves_whichever_way_it_is_written(
     writes = [
         table.insert("p", "r", properties),
         table.upsert("p", "r", properties),
-        table.upsert("p", "r", properties, merge=True),
         *(table.transact([Change(kind, "p", "r", properties)]) for kind in ("insert", "replace", "upsert", "merge")),
     ]
 

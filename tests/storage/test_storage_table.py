@@ -61,11 +61,11 @@ async def test_inserting_twice_keeps_the_first(tables: Tables) -> None:
     assert row.properties == {"n": 1}
 
 
-async def test_an_upsert_replaces_unless_it_merges(tables: Tables) -> None:
+async def test_an_upsert_replaces_and_a_merge_adds(tables: Tables) -> None:
     table = tables["Things"]
     await table.upsert("p", "r", {"a": 1, "b": 1})
 
-    await table.upsert("p", "r", {"b": 2}, merge=True)
+    await table.transact([Change("merge", "p", "r", {"b": 2})])
     row = await table.get("p", "r")
     assert row is not None
     assert row.properties == {"a": 1, "b": 2}
