@@ -16,9 +16,11 @@ from aiohttp import web
 from azure.core.pipeline.transport import AioHttpTransport
 
 from functions.services import Services, build
+from shared.access.card import token_id
 from shared.security.principal import Principal
 from shared.sessions.evidence import EvidenceRecorder
 from shared.sessions.start import Outcome
+from shared.storage.authorizations import Grant
 from shared.storage.chargers import Charger
 from shared.storage.installations import Installation
 from shared.storage.table import Tables
@@ -106,8 +108,6 @@ class World:
         services = self.services
         await services.installations.put(Installation(id=self.installation_id))
         await services.directory.register([Charger(id=self.charger_id, installation_id=self.installation_id)])
-        from shared.access.card import token_id
-
         for driver in self.drivers:
             if driver.card:
                 identity = token_id(IDENTITY_KEY, driver.card)
@@ -137,8 +137,6 @@ class World:
         self.vehicle = None
 
     async def grant(self, driver: Driver) -> None:
-        from shared.storage.authorizations import Grant
-
         now = self.clock.now()
         grant = Grant(
             id=f"g{next(_numbers)}",

@@ -1,6 +1,7 @@
 """An installation with two chargers as the tests of the session log use it: ask, report, look."""
 
 import itertools
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -47,8 +48,6 @@ class Site:
         return identity
 
     async def grant(self, driver: str, seconds: int = 600) -> None:
-        from datetime import timedelta
-
         now = self.clock.now()
         grant = Grant(
             id=f"g{next(_numbers)}",
@@ -82,8 +81,6 @@ class Site:
         return view
 
     async def listed(self) -> dict[str, SessionEntry]:
-        from datetime import timedelta
-
         await self.services.behind.settled()
         now = self.clock.now()
         page = await self.services.listing.page(

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import msgspec
+
 from shared.sessions.evidence import EvidenceRecorder
 from shared.sessions.start import Outcome
 from shared.sessions.view import Source, Status
@@ -144,8 +146,6 @@ async def test_an_end_before_its_start_was_stored(site: Site) -> None:
     early = "20000000-0000-4000-8000-000000000001"
     await site.end(early, 3.0)
     assert not (await site.view(early)).start_known
-    import msgspec
-
     await site.services.ledger.authorized(msgspec.structs.replace(claim, session_id=early))
     view = await site.services.ledger.project(early)
     assert (view.driver, view.energy_kwh, view.status) == ("Kari", 3.0, Status.ENDED)
@@ -232,3 +232,16 @@ async def test_without_proof_a_grants_answer_is_given_again_only_while_no_other_
     assert await site.start() == first
     site.clock.advance(20)
     assert (await site.ask()).outcome is Outcome.NOT_AUTHORIZED
+
+
+async def test_the_next_poll_completes_what_a_crash_after_the_claim_left_out(site: Site) -> None:
+    await site.register(KARI, "Kari")
+    await site.start(KARI)
+    standing = await site.services.authorizations.read(site.charger)
+    assert standing.claim
+    lost = msgspec.structs.replace(standing.claim, session_id="20000000-0000-4000-8000-000000000003")
+    await site.services.authorizations.take(lost, standing)
+    site.clock.advance(10)
+    assert await site.start(KARI) == lost.session_id
+    assert (await site.view(lost.session_id)).driver == "Kari"
+    assert lost.session_id in await site.listed()
