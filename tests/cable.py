@@ -19,6 +19,7 @@ class Cable:
         self._server: asyncio.Server | None = None
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._is_cut = False
         self._links: set[asyncio.StreamWriter] = set()
         self.port = 0
 
@@ -26,20 +27,26 @@ class Cable:
     def connection_string(self) -> str:
         return _PORT.sub(rf"\g<1>{self.port}", self._original)
 
-    async def mend(self) -> None:
-        """Connections are accepted, and what is frozen flows on."""
-        self._flowing.set()
-        if self._server is None:
-            self._server = await asyncio.start_server(self._link, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._link, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
 
-    async def cut(self) -> None:
-        """Connections break, and new ones are refused."""
+    async def close(self) -> None:
+        await self.cut()
         if self._server:
             self._server.close()
-            self._server = None
+
+    async def mend(self) -> None:
+        """Connections hold again, and what is frozen flows on."""
+        self._is_cut = False
+        self._flowing.set()
+
+    async def cut(self) -> None:
+        """Connections break, and new ones break as soon as they are made."""
+        self._is_cut = True
+        self._flowing.set()
         for writer in tuple(self._links):
-            writer.close()
+            writer.transport.abort()
 
     def freeze(self) -> None:
         """Connections stay open, and nothing comes through."""
@@ -48,12 +55,12 @@ class Cable:
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._links |= {writer, there_writer}
-        if self._server is not None:
+        if not self._is_cut:
             with suppress(ConnectionError):
                 await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
         for one in (writer, there_writer):
             self._links.discard(one)
-            one.close()
+            one.transport.abort()
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
@@ -66,9 +73,8 @@ class Cable:
 @asynccontextmanager
 async def cable_to(connection_string: str) -> AsyncIterator[Cable]:
     cable = Cable(connection_string)
-    await cable.mend()
+    await cable.open()
     try:
         yield cable
     finally:
-        await cable.mend()
-        await cable.cut()
+        await cable.close()

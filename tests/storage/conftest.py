@@ -90,10 +90,10 @@ class Scales(Cable):
 async def weighed(connection_string: str) -> AsyncIterator[tuple[Scales, Tables]]:
     """The account behind scales, and tables that go over them."""
     scales = Scales(connection_string)
-    await scales.mend()
+    await scales.open()
     async with Tables(scales.connection_string) as opened:
         yield scales, opened
-    await scales.cut()
+    await scales.close()
 
 
 @pytest.fixture
