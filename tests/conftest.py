@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from devhost.stack import ACCOUNT_KEY, Ports, Stack, running_stack, start_azurite, storage_connection_string
@@ -16,6 +17,9 @@ from shared.clock import EPOCH, file_clock
 from shared.settings import Settings
 from shared.storage.table import Tables
 from tests.secrecy import WatchedTransport, assert_no_secrets, found_secrets
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("repeatable")
 
 ACCOUNTS = [f"test{number:03}" for number in range(400)]
 IDENTITY_KEY = "an identity key of the tests, 32+ characters"
