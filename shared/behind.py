@@ -23,6 +23,8 @@ class Behind:
     async def settled(self) -> None:
         while self._tasks:
             await asyncio.gather(*self._tasks)
+            # of tasks that are done already gather waits for nothing, not even for their callbacks
+            self._tasks.difference_update([task for task in self._tasks if task.done()])
 
 
 async def _watched(name: str, work: Coroutine[Any, Any, None]) -> None:
