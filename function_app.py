@@ -4,6 +4,7 @@ import os
 
 import azure.functions as func
 
+from functions.chargers import chargers
 from functions.credentials import credentials
 from functions.health import health
 from functions.hooks import hooks
@@ -11,15 +12,27 @@ from functions.installations import installations
 from functions.maintenance import maintenance
 from functions.quarantine import quarantine
 from functions.sessions import sessions
+from functions.streams import stream_triggers
 from functions.tokens import tokens
+from functions.upkeep import upkeep
 from shared.settings import Role, role_from
 
-BLUEPRINTS = {
-    Role.HOOKS: (hooks, tokens, installations, sessions, credentials, health, quarantine, maintenance),
-    Role.STREAMS: (health,),
-}
+HOOKS = (
+    hooks,
+    tokens,
+    installations,
+    chargers,
+    sessions,
+    credentials,
+    health,
+    quarantine,
+    maintenance,
+    upkeep,
+)
 
 app = func.FunctionApp()
 role = role_from(os.environ)
-for blueprint in BLUEPRINTS.get(role, BLUEPRINTS[Role.HOOKS]):
+for blueprint in (health,) if role is Role.STREAMS else HOOKS:
     app.register_functions(blueprint)
+if role is not Role.HOOKS:
+    app.register_functions(stream_triggers(os.environ))

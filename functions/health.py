@@ -35,9 +35,48 @@ async def get_health_details(req: func.HttpRequest) -> func.HttpResponse:
         {
             "status": "up",
             "storage": {"schemaVersion": await services().credentials.schema_version()},
-            "streams": [],
-            "credentials": [],
+            "streams": await _streams(),
+            "credentials": await _credentials(),
             "quarantine": {"count": len(quarantined), "newest": quarantined[0].at if quarantined else None},
             "sweptUntil": await services().credentials.swept_until(),
         }
     )
+
+
+async def _streams() -> list[dict[str, object]]:
+    """How old the newest observation of each stream is, and whether the stream has fallen silent."""
+    streams = services().streams
+    marks, silent, now = await streams.records.marks(), await streams.watchdog.silent_streams(), services().clock()
+    return [
+        {
+            "name": stream.name,
+            "installationId": stream.installation_id,
+            "userGroupId": stream.user_group_id,
+            "receivedAt": mark.received_at if mark else None,
+            "newest": mark.newest if mark else None,
+            "ageSeconds": (now - mark.newest).total_seconds() if mark and mark.newest else None,
+            "silent": stream in silent,
+        }
+        for stream in streams.streams
+        for mark in (marks.get(stream.name),)
+    ]
+
+
+async def _credentials() -> list[dict[str, object]]:
+    """The ZapCloud login, and where the credentials of each stream stand; no secrets, only fingerprints."""
+    login = await services().streams.records.login()
+    rotations = await services().streams.records.rotations()
+    found: list[dict[str, object]] = []
+    if login:
+        found.append({"name": "zapcloud-login", "since": login.at, "renewAt": login.renew_at})
+    found += [
+        {
+            "name": f"stream-{rotation.stream}",
+            "fingerprint": rotation.fingerprint,
+            "step": rotation.step,
+            "since": rotation.at,
+            "checkedAt": rotation.checked_at,
+        }
+        for rotation in rotations.values()
+    ]
+    return found

@@ -32,3 +32,14 @@ async def get_quarantined(req: func.HttpRequest) -> func.HttpResponse:
     if body is None:
         raise NotFound("nothing of that id is in quarantine")
     return func.HttpResponse(body, mimetype="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+
+@quarantine.route("quarantine/{id}/replay", methods=["POST"], auth_level=API_LEVEL)
+@managed
+async def replay_quarantined(req: func.HttpRequest) -> func.HttpResponse:
+    """Try it again with the code of today; what is understood now takes effect and leaves quarantine."""
+    identity = req.route_params.get("id", "")
+    if not (identity.isalnum() and len(identity) == 32):
+        raise NotFound("nothing of that id is in quarantine")
+    await services().replay.run(identity)
+    return answer({"id": identity, "replayed": True})

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from functions.stream_services import StreamServices, build_streams, secret_store
 from shared.clock import Clock, clock_from
 from shared.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from shared.access.directory import Directory
     from shared.behind import Behind
+    from shared.replay import Replay
     from shared.security.access_tokens import TokenService
     from shared.security.hook_credentials import HookCredentials
     from shared.security.validator import Validator
@@ -54,6 +56,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     credentials: "Credentials"
     tables: "Tables"
     zapcloud: "ZapCloud | None"
+    streams: StreamServices
+    replay: "Replay"
 
     async def close(self) -> None:
         """Let go of all connections; for tests and tools, since a worker keeps them until it ends."""
@@ -72,6 +76,7 @@ def services() -> Services:
 def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.access.directory import Directory
     from shared.behind import Behind
+    from shared.replay import Replay
     from shared.security.access_tokens import TokenService
     from shared.security.hook_credentials import HookCredentials, configured_credentials
     from shared.security.validator import Validator
@@ -93,6 +98,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.storage.quarantine import Quarantine
     from shared.storage.session_index import SessionIndex
     from shared.storage.sessions import Sessions
+    from shared.storage.streams import StreamRecords
     from shared.storage.table import Tables
     from shared.storage.tokens import Tokens
     from shared.zapcloud.client import ZapCloud
@@ -103,9 +109,18 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     installations, chargers, tokens = Installations(tables), Chargers(tables), Tokens(tables)
     authorizations, decisions, quarantine = Authorizations(tables), Decisions(tables), Quarantine(tables)
     credentials, index = Credentials(tables), SessionIndex(tables)
+    records, secrets = StreamRecords(tables), secret_store(settings)
     zapcloud = None
     if settings.zapcloud_configured:
-        zapcloud = ZapCloud(clock, settings.zapcloud_url, settings.zapcloud_username, settings.zapcloud_password)
+        zapcloud = ZapCloud(
+            clock,
+            settings.zapcloud_url,
+            settings.zapcloud_username,
+            settings.zapcloud_password,
+            grant=settings.zapcloud_grant,
+            secrets=secrets,
+            records=records if secrets else None,
+        )
     hook_credentials = HookCredentials(clock, credentials, configured_credentials(settings.hook_credentials))
     token_service = TokenService(clock, settings.identity_key, hook_credentials)
     entra = None
@@ -131,6 +146,22 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     probe = ZapCloudProbe(zapcloud) if zapcloud else None
     admission = Admission(clock, tokens, authorizations, decisions, ledger, behind, probe)
     end_hook = EndHook(tokens, authorizations, ledger, intake)
+    streams = build_streams(
+        settings,
+        clock,
+        tables,
+        zapcloud=zapcloud,
+        secrets=secrets,
+        records=records,
+        installations=installations,
+        chargers=chargers,
+        tokens=tokens,
+        authorizations=authorizations,
+        decisions=decisions,
+        quarantine=quarantine,
+        ledger=ledger,
+        end_hook=end_hook,
+    )
     return Services(
         settings=settings,
         clock=clock,
@@ -172,4 +203,6 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         credentials=credentials,
         tables=tables,
         zapcloud=zapcloud,
+        streams=streams,
+        replay=Replay(quarantine, streams.intake, end_hook),
     )

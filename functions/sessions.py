@@ -68,7 +68,7 @@ async def list_sessions(req: func.HttpRequest) -> func.HttpResponse:
         raise InvalidInput("the cursor cannot be used", {"cursor": "is longer than any we ever answered with"})
     page = await services().listing.page(ids, start, end, cursor, limit)
     items = [msgspec.convert(entry, SessionOutput, from_attributes=True) for entry in page.items]
-    return answer({"items": items, "cursor": page.cursor})
+    return answer({"items": await _with_energy_so_far(items), "cursor": page.cursor})
 
 
 @sessions.route("sessions/{id}", methods=["GET"], auth_level=API_LEVEL)
@@ -78,4 +78,24 @@ async def get_session(req: func.HttpRequest) -> func.HttpResponse:
     view = await services().ledger.view(session_id) if session_id else None
     if view is None:
         raise NotFound("no session of that id")
-    return answer(msgspec.convert(view, SessionDetails, from_attributes=True))
+    (details,) = await _with_energy_so_far([msgspec.convert(view, SessionDetails, from_attributes=True)])
+    return answer(details)
+
+
+async def _with_energy_so_far[T: SessionOutput](sessions: list[T]) -> list[T]:
+    """Sessions under way show what their chargers have counted up to now."""
+    from shared.sessions.view import OPEN, Source
+    from shared.streams.running import UnderWay, energy_so_far_kwh
+
+    under_way = [
+        UnderWay(one.session_id, one.charger_id, one.installation_id)
+        for one in sessions
+        if one.status in OPEN and one.charger_id and one.installation_id
+    ]
+    energies = await energy_so_far_kwh(services().streams.reader, under_way)
+    return [
+        msgspec.structs.replace(one, energy_kwh=energies[one.session_id], source=Source.OBSERVATION)
+        if one.session_id in energies
+        else one
+        for one in sessions
+    ]

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from shared.errors import ConfigurationError
+from shared.stream import Stream, read_streams
 
 
 class Role(StrEnum):
@@ -55,6 +56,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     zapcloud_url: str = "https://api.zaptec.com"
     zapcloud_username: str = ""
     zapcloud_password: str = ""
+    zapcloud_grant: Literal["password", "refresh"] = "password"
+    """How a new access token is got: by the password each time, or by refresh tokens and else the password."""
+    streams: str = "{}"
+    """The message streams, a JSON object from names to where each comes from; see `shared/stream.py`."""
+    stream_silent_after_seconds: int = 900
+    """When a stream that brings nothing counts as silent."""
+    backfill_chargers_per_minute: int = 30
+    """How many chargers' states are read over REST each minute, so that what the streams lost is made up for."""
+    secrets_file: str = ""
+    """A file that holds what would be in Key Vault, for the local stack."""
+    streams_host_url: str = ""
+    streams_host_key: str = ""
+    """Address and master key of the host that runs the streams, for the local stack."""
     entra_issuer: str = ""
     entra_audience: str = ""
     entra_jwks_url: str = ""
@@ -76,6 +90,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def zapcloud_configured(self) -> bool:
         return bool(self.zapcloud_username and self.zapcloud_password)
+
+    @property
+    def stream_list(self) -> tuple[Stream, ...]:
+        return read_streams(self.streams)
+
+    @property
+    def stream_silent_after(self) -> timedelta:
+        return timedelta(seconds=self.stream_silent_after_seconds)
 
     @property
     def entra_configured(self) -> bool:
@@ -150,6 +172,15 @@ def _inconsistencies(values: Mapping[str, object]) -> list[str]:
         _policies(str(values.get("outage_policies", "{}")))
     except msgspec.MsgspecError as error:
         faults.append(f"ZAPBRIDGE_OUTAGE_POLICIES: {error}")
+    try:
+        read_streams(str(values.get("streams", "{}")))
+    except ConfigurationError as error:
+        faults.append(str(error))
+    silent, backfill = values.get("stream_silent_after_seconds", 900), values.get("backfill_chargers_per_minute", 30)
+    if isinstance(silent, int) and not 60 <= silent <= 86400:
+        faults.append("ZAPBRIDGE_STREAM_SILENT_AFTER_SECONDS must lie between 60 and 86400")
+    if isinstance(backfill, int) and not 0 <= backfill <= 300:
+        faults.append("ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE must lie between 0 and 300")
     try:
         json.loads(str(values.get("hook_credentials", "[]")))
     except json.JSONDecodeError:

@@ -20,13 +20,15 @@ from shared.sessions import claim as rules
 from shared.sessions.ledger import Ledger, is_over
 from shared.sessions.probe import ZapCloudProbe
 from shared.sessions.request import StartRequest
-from shared.sessions.view import SessionView, Status
+from shared.sessions.view import OPEN, SessionView
 from shared.storage.authorizations import Authorizations, Claim, Grant, Standing, Waiting
 from shared.storage.decisions import Decisions, Refusal, SeenToken
 from shared.storage.installations import Mode
 from shared.storage.tokens import StoredToken, Tokens
 
 _LONGEST_COUNTED = timedelta(days=1)
+_HEARD_EVERY = timedelta(minutes=1)
+"""How often it is noted that a charger's polls reach us; see `shared/sessions/lockout.py`."""
 _PENDING = "waiting for a card or a grant"
 
 
@@ -141,6 +143,8 @@ class Admission:
             if since and now - since >= grace:
                 return None
             await self._note_waiting(charger_id, since, now)
+        elif standing.heard_at is None or now - standing.heard_at >= _HEARD_EVERY:
+            self._behind.run("heard", self._authorizations.put_heard(charger_id, now))
         old = standing.claim
         if old and rules.is_replayable(old, old.request_key, standing.evidence, now):
             try:
@@ -241,7 +245,7 @@ class Admission:
     def _may_be_open(self, view: SessionView) -> bool:
         """A session whose end was lost must not refuse its driver for ever: after a day it counts no more."""
         fresh = view.start is None or self._clock() - view.start < _LONGEST_COUNTED
-        return view.status is Status.AUTHORIZED and fresh
+        return view.status in OPEN and fresh
 
     async def _hold(self, stored: StoredToken | None, held: tuple[str, ...], claim: Claim) -> None:
         """Note an open session on its token's row; best effort, since the session log is what counts."""

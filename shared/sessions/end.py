@@ -3,6 +3,8 @@
 ZapCloud repeats it until it is accepted (guide 6.5.8, "Session end"), so it is acknowledged only when it is stored.
 """
 
+from collections.abc import Mapping
+
 from shared import telemetry
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.security.principal import Principal
@@ -42,9 +44,21 @@ class EndHook:
         await self.record(report, Source.END_HOOK, installation_id or principal.only_installation)
         await self._intake.note_shape(_KIND, content)
 
-    async def record(self, report: EndReport, source: Source, installation_id: str | None) -> SessionView:
-        """Store figures from the hook or from ZapCloud's API, and free the charger and the token they end."""
-        view = await self._ledger.ended(report, source, installation_id)
+    async def replay(self, body: bytes) -> None:
+        """A report that was quarantined, tried again; raises InvalidInput where it still cannot be understood."""
+        report = read_end(json_object(body))
+        known = await self._ledger.view(report.session_id)
+        await self.record(report, Source.END_HOOK, known.installation_id if known else None)
+
+    async def record(
+        self,
+        report: EndReport,
+        source: Source,
+        installation_id: str | None,
+        known: Mapping[str, str | bool] | None = None,
+    ) -> SessionView:
+        """Store figures from the hook, ZapCloud's API or the charger, and free the charger and the token they end."""
+        view = await self._ledger.ended(report, source, installation_id, known)
         if view.charger_id:
             await self._release_charger(view.charger_id, view.session_id)
         if view.limited and view.token_id:

@@ -4,6 +4,7 @@ A fact is stored before anything else happens on its account. The index is a pro
 until the next fact of the session, or the sweep, draws it again.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,10 +56,17 @@ class Ledger:
         await self._sessions.add(old.session_id, fact, old.at)
         await self.project(old.session_id)
 
-    async def ended(self, report: EndReport, source: Source, installation_id: str | None) -> SessionView:
+    async def ended(
+        self,
+        report: EndReport,
+        source: Source,
+        installation_id: str | None,
+        known: Mapping[str, str | bool] | None = None,
+    ) -> SessionView:
         """Store a report of a session's figures and list what it now amounts to; any number of times is once.
 
-        `installation_id` says where it was, if that is known, for a session whose authorization was never heard of.
+        `installation_id` says where it was, if that is known, for a session whose authorization was never heard of;
+        `known` is what else the report says of it.
         """
         now = self._clock()
         data: dict[str, Any] = {
@@ -67,6 +75,7 @@ class Ledger:
             "energyKwh": report.energy_kwh,
             "signedSession": report.signed_session,
             "installationId": installation_id,
+            **(known or {}),
         }
         stated = {name: value for name, value in data.items() if value is not None}
         fact = Fact(at=now, source=source, event=Event.ENDED, data=stated)
@@ -78,6 +87,15 @@ class Ledger:
         fact = Fact(at=self._clock(), source=Source.ZAPBRIDGE, event=Event.ATTRIBUTED, data=_claim_data(claim))
         await self._sessions.add(claim.session_id, fact, claim.at)
         await self.project(claim.session_id)
+
+    async def observed(self, session_id: str, event: Event, at: datetime, listed_at: datetime) -> None:
+        """Store what the charger's observations say of a session, its earliest instant alone being of interest."""
+        record = await self._sessions.read(session_id)
+        if any(fact.event == event and fact.at <= at for fact in record.facts):
+            return
+        fact = Fact(at=at, source=Source.OBSERVATION, event=event, data={"at": _text(at)})
+        await self._sessions.add(session_id, fact, listed_at)
+        await self.project(session_id)
 
     async def never_began(self, session_id: str) -> None:
         """Store that ZapCloud does not know the session, long after it was authorized."""

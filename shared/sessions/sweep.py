@@ -11,7 +11,7 @@ from shared.sessions.claim import token_key
 from shared.sessions.end import EndHook
 from shared.sessions.ledger import Ledger
 from shared.sessions.outage import Outage
-from shared.sessions.view import Source, Status
+from shared.sessions.view import AWAITING_FIGURES, Source
 from shared.storage.authorizations import Authorizations, Claim
 from shared.storage.chargers import Chargers
 from shared.storage.credentials import Credentials
@@ -82,13 +82,14 @@ class Sweep:
         await self._credentials.set_swept_until(now)
 
     async def _ask_for_figures(self, installation_id: str, now: datetime) -> None:
-        """Ask ZapCloud how superseded sessions ended, each in its turn where there are many."""
+        """Ask ZapCloud how sessions ended whose figures never came, each in its turn where there are many."""
         if self._zapcloud is None:
             return
         waiting = [
             entry
             for partition in _months(installation_id, now)
-            for entry in await self._index.with_status(partition, Status.SUPERSEDED)
+            for status in sorted(AWAITING_FIGURES)
+            for entry in await self._index.with_status(partition, status)
             if entry.start and now - entry.start >= _ASK_AFTER
         ]
         turn = int(now.timestamp() / _EVERY.total_seconds()) * _MAX_QUESTIONS % max(len(waiting), 1)

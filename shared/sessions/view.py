@@ -5,7 +5,7 @@ within one source the report heard first stands, and a later one that says other
 the session as contradicted.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -15,10 +15,12 @@ from shared.storage.sessions import Fact
 
 
 class Source(StrEnum):
-    """Who stated a fact; for figures in rising authority: end hook, then session API."""
+    """Who stated a fact; for figures in rising authority: observation 723, end hook, session API."""
 
     START_HOOK = "start-hook"
     OUTAGE_POLICY = "outage-policy"
+    OBSERVATION = "observation"
+    COMPLETED_SESSION = "completed-session"
     END_HOOK = "end-hook"
     SESSION_API = "session-api"
     ZAPBRIDGE = "zapbridge"
@@ -28,6 +30,9 @@ class Event(StrEnum):
     AUTHORIZED = "authorized"
     ATTRIBUTED = "attributed"
     """Found out later whose outage session an id was."""
+    CHARGING = "charging"
+    DISCONNECTED = "disconnected"
+    """The cable is out, as the charger says."""
     SUPERSEDED = "superseded"
     NEVER_BEGAN = "never-began"
     ENDED = "ended"
@@ -35,6 +40,10 @@ class Event(StrEnum):
 
 class Status(StrEnum):
     AUTHORIZED = "authorized"
+    CHARGING = "charging"
+    """The charger says that it charges, or did: a car may pause and go on until its cable is out."""
+    DISCONNECTED = "disconnected"
+    """The cable is out and no figures came yet; they are awaited, or asked of ZapCloud."""
     SUPERSEDED = "superseded"
     """Another start came to the charger before an end was heard of; its figures are awaited from ZapCloud."""
     NEVER_BEGAN = "never-began"
@@ -42,8 +51,16 @@ class Status(StrEnum):
     ENDED = "ended"
 
 
-_AUTHORITY: dict[str, int] = {Source.END_HOOK: 1, Source.SESSION_API: 2}
+OPEN = frozenset({Status.AUTHORIZED, Status.CHARGING})
+"""A car may be charging."""
+AWAITING_FIGURES = frozenset({Status.SUPERSEDED, Status.DISCONNECTED})
+"""No car is charging any more, and nobody has said how much it took."""
+
+_AUTHORITY: dict[str, int] = {Source.COMPLETED_SESSION: 1, Source.END_HOOK: 2, Source.SESSION_API: 3}
 """A source that a newer version knows and this one does not counts least."""
+_SAME_ENERGY_KWH = 0.01
+_SAME_INSTANT = timedelta(minutes=1)
+"""Sources round differently: reports that differ by less do not contradict each other."""
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,14 +103,15 @@ def fold(session_id: str, facts: tuple[Fact, ...]) -> SessionView:
     ]
     figures = max(ends, key=lambda fact: _AUTHORITY.get(fact.source, 0), default=None)
     stated = figures.data if figures else {}
+    about = [start.data] if start else [fact.data for fact in ends]
     return SessionView(
         session_id=session_id,
         status=_status({fact.event for fact in timeline}, ended=figures is not None),
         start_known=start is not None,
         installation_id=installation_id or None,
-        charger_id=place.get("chargerId") or None,
-        token_id=place.get("tokenId"),
-        driver=place.get("driver"),
+        charger_id=_first("chargerId", about) or None,
+        token_id=_first("tokenId", about),
+        driver=_first("driver", about),
         mode=place.get("mode"),
         verdict=place.get("verdict"),
         limited=place.get("limited", False),
@@ -103,7 +121,7 @@ def fold(session_id: str, facts: tuple[Fact, ...]) -> SessionView:
         energy_kwh=stated.get("energyKwh"),
         signed_session=stated.get("signedSession"),
         source=figures.source if figures else start.source if start else None,
-        contradicted=len({_figures(fact.data) for fact in ends}) > 1,
+        contradicted=any(_differ(stated, fact.data) for fact in ends),
         timeline=timeline,
     )
 
@@ -113,11 +131,30 @@ def _status(events: set[str], *, ended: bool) -> Status:
         return Status.ENDED
     if Event.NEVER_BEGAN in events:
         return Status.NEVER_BEGAN
-    return Status.SUPERSEDED if Event.SUPERSEDED in events else Status.AUTHORIZED
+    for event, status in _WITHOUT_END:
+        if event in events:
+            return status
+    return Status.AUTHORIZED
 
 
-def _figures(data: dict[str, Any]) -> tuple[Any, ...]:
-    return data.get("energyKwh"), data.get("start"), data.get("end")
+_WITHOUT_END = (
+    (Event.SUPERSEDED, Status.SUPERSEDED),
+    (Event.DISCONNECTED, Status.DISCONNECTED),
+    (Event.CHARGING, Status.CHARGING),
+)
+
+
+def _first(name: str, statements: list[dict[str, Any]]) -> Any:
+    return next((data[name] for data in statements if data.get(name) is not None), None)
+
+
+def _differ(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two reports say different things of the same session; what one of them leaves out is no difference."""
+    mine, theirs = one.get("energyKwh"), other.get("energyKwh")
+    if mine is not None and theirs is not None and abs(mine - theirs) > _SAME_ENERGY_KWH:
+        return True
+    instants = [(_instant(one.get(name)), _instant(other.get(name))) for name in ("start", "end")]
+    return any(this and that and abs(this - that) > _SAME_INSTANT for this, that in instants)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -1,8 +1,8 @@
 """Table `Authorizations`: one partition per charger, read whole by each poll.
 
 Row `open` is the claim, the one authorization a charger may have; rows `grant-…` let in a driver without a card;
-`waiting` is since when, and until when, a driver without a card has been polling in observe mode; `evidence` is what
-the charger's observations say about the session it runs.
+`waiting` is since when, and until when, a driver without a card has been polling in observe mode; `heard` is when a
+poll was last heard in enforce mode; `evidence` is what the charger's observations say about the session it runs.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ import msgspec
 from shared.storage.codec import from_properties, to_properties
 from shared.storage.table import Change, Row, Tables
 
-_OPEN, _WAITING, _EVIDENCE, _GRANT_PREFIX = "open", "waiting", "evidence", "grant-"
+_OPEN, _WAITING, _EVIDENCE, _HEARD, _GRANT_PREFIX = "open", "waiting", "evidence", "heard", "grant-"
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -72,6 +72,7 @@ class Standing(msgspec.Struct, frozen=True):
     waiting: Waiting | None = None
     evidence: Evidence = Evidence()
     evidence_etag: str | None = None
+    heard_at: datetime | None = None
 
 
 class Authorizations:
@@ -116,6 +117,9 @@ class Authorizations:
     async def put_waiting(self, charger_id: str, waiting: Waiting) -> None:
         await self._table.upsert(charger_id, _WAITING, to_properties(waiting))
 
+    async def put_heard(self, charger_id: str, at: datetime) -> None:
+        await self._table.upsert(charger_id, _HEARD, {"at": at})
+
     async def put_evidence(self, charger_id: str, evidence: Evidence, standing: Standing) -> None:
         """Conflict if the evidence changed since `standing` was read."""
         kind: Literal["replace", "insert"] = "replace" if standing.evidence_etag else "insert"
@@ -137,7 +141,7 @@ class Authorizations:
 
 def _standing(rows: list[Row]) -> Standing:
     by_key = {row.key: row for row in rows}
-    opened, waiting, evidence = (by_key.get(key) for key in (_OPEN, _WAITING, _EVIDENCE))
+    opened, waiting, evidence, heard = (by_key.get(key) for key in (_OPEN, _WAITING, _EVIDENCE, _HEARD))
     grants = [(from_properties(Grant, row.properties), row.etag) for row in rows if row.key.startswith(_GRANT_PREFIX)]
     return Standing(
         claim=from_properties(Claim, opened.properties) if opened else None,
@@ -146,4 +150,5 @@ def _standing(rows: list[Row]) -> Standing:
         waiting=from_properties(Waiting, waiting.properties) if waiting else None,
         evidence=from_properties(Evidence, evidence.properties) if evidence else Evidence(),
         evidence_etag=evidence.etag if evidence else None,
+        heard_at=heard.properties["at"] if heard else None,
     )

@@ -41,5 +41,11 @@ class Chargers:
         if known != charger:
             await self._table.upsert(charger.id, _ROW, to_properties(charger))
 
+    async def page(self, after: str, limit: int, installation_id: str | None = None) -> list[Charger]:
+        """Up to `limit` chargers, of one installation if given, by id, after the id `after` ("" for the first page)."""
+        where = ("installationId", installation_id) if installation_id else None
+        rows = await self._table.scan(key=_ROW, after=(after, _ROW) if after else None, where=where, limit=limit)
+        return [from_properties(Charger, row.properties) for row in rows]
+
     async def all(self) -> list[Charger]:
         return [from_properties(Charger, row.properties) for row in await self._table.scan(key=_ROW)]

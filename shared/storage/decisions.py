@@ -1,4 +1,5 @@
-"""Table `Decisions`: per installation, the starts that were refused, and each card nobody knows with its last sight."""
+"""Table `Decisions`: per installation, the starts that were refused, each card nobody knows with its last sight, and
+what a charger observed that a web hook should soon be heard of."""
 
 import secrets
 from datetime import datetime
@@ -11,6 +12,7 @@ from shared.storage.table import Change, Tables
 
 _REFUSED_PREFIX = "refused-"
 _SEEN_PREFIX = "seen-"
+_EXPECTED_PREFIX = "expected-"
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -27,6 +29,24 @@ class SeenToken(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     token: str
     charger_id: str
     last_seen: datetime
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a charger observed at `at`, and by `due` a web hook should have been heard that goes with it.
+
+    `kind` is "start" (a car asks to charge), "token" (a card was scanned: `token_id`) or "session" (`session_id` runs).
+    """
+
+    kind: str
+    charger_id: str
+    at: datetime
+    due: datetime
+    token_id: str | None = None
+    session_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{_EXPECTED_PREFIX}{instant_key(self.due)}-{self.charger_id}-{self.kind}"
 
 
 class Decisions:
@@ -56,3 +76,17 @@ class Decisions:
     async def seen_tokens(self, installation_id: str) -> list[SeenToken]:
         rows = await self._table.partition(installation_id, after=_SEEN_PREFIX, before=_SEEN_PREFIX + "~")
         return [from_properties(SeenToken, row.properties) for row in rows]
+
+    async def expect(self, installation_id: str, expectation: Expectation) -> None:
+        """Note it down; the same one again is the same row."""
+        await self._table.upsert(installation_id, expectation.key, to_properties(expectation))
+
+    async def due_expectations(self, installation_id: str, now: datetime, limit: int) -> list[Expectation]:
+        """Those that are due, the oldest first."""
+        rows = await self._table.partition(
+            installation_id, after=_EXPECTED_PREFIX, before=_EXPECTED_PREFIX + instant_key(now), limit=limit
+        )
+        return [from_properties(Expectation, row.properties) for row in rows]
+
+    async def forget(self, installation_id: str, expectation: Expectation) -> None:
+        await self._table.delete(installation_id, expectation.key)

@@ -18,6 +18,7 @@ MAX_KEPT_BYTES = 14 * _CHUNK_BYTES
 _COUNT_LIMIT = 1000
 _BODY_PREFIX = "body-"
 _ITEM_PREFIX = "item-"
+_ITEM_KEY = "itemKey"
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -29,6 +30,10 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     kind: str
     reason: str
     size_bytes: int
+
+    @property
+    def key(self) -> str:
+        return f"{_ITEM_PREFIX}{_newest_first(self.at)}-{self.id}"
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -57,8 +62,8 @@ class Quarantine:
         with contextlib.suppress(Conflict):  # it is there already
             await self._table.transact(
                 [
-                    Change("insert", _BODY_PARTITION, _BODY_PREFIX + identity, chunks),
-                    Change("insert", _BODY_PARTITION, f"{_ITEM_PREFIX}{_newest_first(at)}-{identity}", properties),
+                    Change("insert", _BODY_PARTITION, _BODY_PREFIX + identity, {_ITEM_KEY: item.key} | chunks),
+                    Change("insert", _BODY_PARTITION, item.key, properties),
                 ]
             )
         return identity
@@ -69,6 +74,20 @@ class Quarantine:
             _BODY_PARTITION, after=_ITEM_PREFIX, before=_ITEM_PREFIX + "~", limit=_COUNT_LIMIT
         )
         return [from_properties(Quarantined, row.properties) for row in rows]
+
+    async def item(self, identity: str) -> Quarantined | None:
+        body = await self._table.get(_BODY_PARTITION, _BODY_PREFIX + identity)
+        row = await self._table.get(_BODY_PARTITION, body.properties[_ITEM_KEY]) if body else None
+        return from_properties(Quarantined, row.properties) if row else None
+
+    async def remove(self, item: Quarantined) -> None:
+        """Take an item and its body out; Conflict if somebody did so before."""
+        await self._table.transact(
+            [
+                Change("delete", _BODY_PARTITION, _BODY_PREFIX + item.id),
+                Change("delete", _BODY_PARTITION, item.key),
+            ]
+        )
 
     async def body(self, identity: str) -> bytes | None:
         row = await self._table.get(_BODY_PARTITION, _BODY_PREFIX + identity)

@@ -155,11 +155,13 @@ class Table:
         key: str | None = None,
         after: tuple[str, str] | None = None,
         since: tuple[str, datetime] | None = None,
+        where: tuple[str, str] | None = None,
         limit: int | None = None,
     ) -> list[Row]:
         """Rows of the whole table in order of partition and key, after the row `after`.
 
-        `key` keeps only rows of that RowKey, `since` only those whose property is an instant not before the given one.
+        `key` keeps only rows of that RowKey, `since` only those whose property is an instant not before the given one,
+        `where` those whose property equals the value; the properties are named by our own code.
         (The SDK finds its @parameters by splitting at spaces, hence those around the brackets.)
         """
         terms: list[str] = []
@@ -173,6 +175,9 @@ class Table:
         if since is not None:
             terms.append(f"{since[0]} ge @since")
             values["since"] = since[1]
+        if where is not None:
+            terms.append(f"{where[0]} eq @value")
+            values["value"] = where[1]
         return await self._query(" and ".join(terms), values, limit)
 
     async def insert(self, partition: str, key: str, properties: Mapping[str, Any]) -> bool:
@@ -198,8 +203,11 @@ class Table:
         guard.check_key("RowKey", key)
         await self._read(lambda client: client.delete_entity(partition, key))
 
-    async def transact(self, changes: Sequence[Change]) -> None:
-        """All of the changes, or none and Conflict: a row was there, was missing, or had changed since it was read."""
+    async def transact(self, changes: Sequence[Change]) -> list[str | None]:
+        """All of the changes, or none and Conflict: a row was there, was missing, or had changed since it was read.
+
+        Returns the rows' new ETags in the order of the changes; None for one that is gone.
+        """
         guard.check_transaction([_entity(change.partition, change.key, change.properties) for change in changes])
 
         operations: list[Any] = []
@@ -219,9 +227,10 @@ class Table:
                     mode = UpdateMode.REPLACE if change.kind == "replace" else UpdateMode.MERGE
                     operations.append(("update", entity, {"mode": mode, **options}))
         try:
-            await self._write(lambda client: client.submit_transaction(operations))
+            written = await self._write(lambda client: client.submit_transaction(operations))
         except TableTransactionError as error:
             raise Conflict(f"transaction on {self._name} was refused with {error.status_code}; read again") from error
+        return [result.get("etag") for result in written]
 
     async def _query(self, terms: str, values: Mapping[str, Any], limit: int | None) -> list[Row]:
         async def run(client: TableClient) -> list[Row]:

@@ -5,40 +5,49 @@ PascalCase, instants in UTC without Z, 400 for a wrong password, 429 with Retry-
 business errors, 204 for a hierarchy one may not see. The token's `expires_in` is honoured, whatever it is.
 """
 
-import asyncio
+import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.clock import Clock
 from shared.errors import InvalidInput, ZapCloudError, ZapCloudUnavailable
 from shared.identifiers import canonical_uuid
+from shared.security.secrets import SecretStore
 from shared.storage.chargers import Charger
+from shared.storage.streams import StreamRecords
+from shared.stream import Stream, StreamAddress
 from shared.zapcloud.hooks import EndReport, parse_instant, read_end
+from shared.zapcloud.login import Account, Login
 
 if TYPE_CHECKING:
     import httpx
 
 _TIMEOUT_SECONDS = 5.0
-_RENEW_BEFORE = timedelta(minutes=5)
-_LOGIN_EVERY = timedelta(minutes=1)
 _USER_AGENT = "zapbridge"
 _OPERATION_MODE = 710
-_LONGEST_SECONDS = 10 * 365 * 86400
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]*")
+_PART = re.compile(r"[^;\s\x00-\x1f]+")
+_LOOPBACK = {"127.0.0.1", "localhost"}
 
 
 class ZapCloud:
-    """Logs in with the password grant when it must, at most once a minute; closed by `close`."""
+    """Logs in when it must, as `login` says; closed by `close`."""
 
-    def __init__(self, clock: Clock, base_url: str, username: str, password: str) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Clock,
+        base_url: str,
+        username: str,
+        password: str,
+        *,
+        grant: Literal["password", "refresh"] = "password",
+        secrets: SecretStore | None = None,
+        records: StreamRecords | None = None,
+    ) -> None:
         self._base_url = base_url
-        self._username = username
-        self._password = password
         self._http: httpx.AsyncClient | None = None
-        self._token: str | None = None
-        self._token_until: datetime | None = None
-        self._login_at: datetime | None = None
-        self._logging_in = asyncio.Lock()
+        self.login = Login(clock, Account(username, password, grant), self._post_form, secrets, records)
 
     async def session(self, session_id: str) -> EndReport | None:
         """What ZapCloud knows of a session (`end` is None while it runs); None where it has no such session."""
@@ -58,7 +67,7 @@ class ZapCloud:
 
         ZapCloud may serve an answer that is up to 15 s old.
         """
-        for item in await self._get_list(f"/api/chargers/{charger_id}/state"):
+        for item in await self.states(charger_id):
             fields = _lowered(item)
             if fields.get("stateid") == _OPERATION_MODE and isinstance(fields.get("timestamp"), str):
                 try:
@@ -66,6 +75,43 @@ class ZapCloud:
                 except ValueError as error:
                     raise ZapCloudError("ZapCloud's answer holds an instant that is none") from error
         return None
+
+    async def renew_login(self, ahead: timedelta) -> bool:
+        """See `Login.renew_if_due`."""
+        return await self.login.renew_if_due(ahead)
+
+    async def states(self, charger_id: str) -> list[Any]:
+        """The charger's states as ZapCloud lists them, up to 15 s old; empty where it knows no such charger."""
+        return await self._get_list(f"/api/chargers/{charger_id}/state")
+
+    async def stream_address(self, stream: Stream) -> StreamAddress:
+        """What opens a stream now; asking also enables a subscription again that was disabled after disuse.
+
+        Raises ZapCloudError where the account lacks the role or messaging is off, ZapCloudUnavailable where there is
+        no answer, or not yet one.
+        """
+        owner = (
+            f"installation/{stream.installation_id}" if stream.installation_id else f"userGroups/{stream.user_group_id}"
+        )
+        answer = await self._get(f"/api/{owner}/messagingConnectionDetails")
+        if answer is None:
+            raise ZapCloudUnavailable(
+                "ZapCloud has no connection details yet, or none for this account; asking again later"
+            )
+        return _address(_lowered(answer))
+
+    async def authentication_type(self, installation_id: str) -> int | None:
+        """How an installation authorizes charging (0 native, 1 web hooks, 2 and 3 OCPP); None where it is not said."""
+        answer = await self._get(f"/api/installation/{installation_id}")
+        kind = _lowered(answer).get("authenticationtype")
+        return kind if isinstance(kind, int) else None
+
+    async def constants(self) -> dict[str, Any]:
+        """ZapCloud's constants: names and ids of observations, settings, commands, enums."""
+        answer = await self._get("/api/constants")
+        if answer is None:
+            raise ZapCloudError("ZapCloud has no constants to show")
+        return answer
 
     async def chargers(self, installation_id: str) -> list[Charger]:
         """The chargers of an installation's circuits."""
@@ -107,10 +153,10 @@ class ZapCloud:
 
     async def _json(self, path: str) -> Any:
         """The JSON under a path; None for 204 and 404. A token that stopped working is renewed once."""
-        token = await self._access_token()
+        token = await self.login.access_token()
         response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
         if response.status_code == 401:
-            token = await self._access_token(instead_of=token)
+            token = await self.login.access_token(instead_of=token)
             response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
         if response.status_code in {204, 404}:
             return None
@@ -120,32 +166,12 @@ class ZapCloud:
             raise ZapCloudError(f"ZapCloud answered {response.status_code}")
         return _decoded(response)
 
-    async def _access_token(self, instead_of: str | None = None) -> str:
-        """The token we hold, or a new one where there is none, it is about to expire, or it is the one that failed."""
-        async with self._logging_in:
-            now = self._clock()
-            due = self._token_until is None or now >= self._token_until
-            if self._token is None or due or self._token == instead_of:
-                self._token = await self._log_in(now)
-            return self._token
-
-    async def _log_in(self, now: datetime) -> str:
-        if self._login_at and now - self._login_at < _LOGIN_EVERY:
-            raise ZapCloudUnavailable("logged in less than a minute ago; not trying again yet")
-        self._login_at = now
-        form = {"grant_type": "password", "username": self._username, "password": self._password}
+    async def _post_form(self, form: Mapping[str, str]) -> tuple[int, Any]:
         response = await self._request("POST", "/oauth/token", data=form)
-        if response.status_code == 400:
-            raise ZapCloudError("ZapCloud refused the login; check the account's name and password")
-        if response.status_code != 200:
-            raise ZapCloudUnavailable(f"ZapCloud's login answered {response.status_code}")
-        fields = _lowered(_decoded(response))
-        token, seconds = fields.get("access_token"), fields.get("expires_in")
-        if not isinstance(token, str) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_SECONDS:
-            raise ZapCloudError("ZapCloud's login answered without a token or its lifetime")
-        lifetime = timedelta(seconds=seconds)
-        self._token_until = now + max(lifetime - _RENEW_BEFORE, lifetime / 2)
-        return token
+        try:
+            return response.status_code, response.json()
+        except ValueError:
+            return response.status_code, None
 
     async def _request(self, method: str, path: str, **options: Any) -> "httpx.Response":
         import httpx
@@ -158,6 +184,27 @@ class ZapCloud:
             return await self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise ZapCloudUnavailable(f"ZapCloud did not answer ({type(error).__name__})") from error
+
+
+def _address(fields: Mapping[str, Any]) -> StreamAddress:
+    """Connection details as a connection string; what would not fit into one, or lead elsewhere, is refused."""
+    host = _part(fields, "host", _HOST)
+    username, password = _part(fields, "username", _PART), _part(fields, "password", _PART)
+    topic, subscription = _part(fields, "topic", _PART), _part(fields, "subscription", _PART)
+    credential = f"SharedAccessKeyName={username};SharedAccessKey={password}"
+    if fields.get("usessl") is not False:
+        return StreamAddress(f"Endpoint=sb://{host}/;{credential}", topic, subscription)
+    if host not in _LOOPBACK or not isinstance(fields.get("port"), int):
+        raise ZapCloudError("ZapCloud's connection details are for a connection without TLS, which is not made")
+    emulated = f"Endpoint=sb://{host}:{fields['port']};{credential};UseDevelopmentEmulator=true;"
+    return StreamAddress(emulated, topic, subscription)
+
+
+def _part(fields: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str:
+    text = fields.get(name)
+    if not isinstance(text, str) or not pattern.fullmatch(text):
+        raise ZapCloudError(f"ZapCloud's connection details have no {name} that can be used")
+    return text
 
 
 def _decoded(response: "httpx.Response") -> Any:

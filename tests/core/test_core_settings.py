@@ -13,6 +13,7 @@ from shared.settings import (
     role_from,
     setting_name,
 )
+from shared.stream import Stream
 
 KEY = "0123456789abcdef0123456789abcdef"
 LEAST = {"ZAPBRIDGE_TABLES": "UseDevelopmentStorage=true", "ZAPBRIDGE_IDENTITY_KEY": KEY}
@@ -56,6 +57,13 @@ def test_every_setting_is_read_under_its_name() -> None:
         "ZAPBRIDGE_ZAPCLOUD_URL": "http://127.0.0.1:7080",
         "ZAPBRIDGE_ZAPCLOUD_USERNAME": "ada",
         "ZAPBRIDGE_ZAPCLOUD_PASSWORD": "secret",
+        "ZAPBRIDGE_ZAPCLOUD_GRANT": "refresh",
+        "ZAPBRIDGE_STREAMS": '{"harbour": {"installation": "6f1c2d3e-4b5a-4978-8c6d-5e4f3a2b1c0d"}}',
+        "ZAPBRIDGE_STREAM_SILENT_AFTER_SECONDS": "600",
+        "ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE": "5",
+        "ZAPBRIDGE_SECRETS_FILE": "/somewhere/secrets.json",
+        "ZAPBRIDGE_STREAMS_HOST_URL": "http://127.0.0.1:7072",
+        "ZAPBRIDGE_STREAMS_HOST_KEY": "master",
         "ZAPBRIDGE_CLOCK_FILE": "/somewhere/clock",
         "SOMETHING_ELSE": "x",
     }
@@ -70,6 +78,29 @@ def test_every_setting_is_read_under_its_name() -> None:
     assert settings.outage_policy_of == {"ab": "refuse"}
     assert (settings.zapcloud_configured, settings.entra_configured) == (True, True)
     assert str(settings.clock_path) == "/somewhere/clock"
+    assert settings.stream_list == (Stream("harbour", "6f1c2d3e-4b5a-4978-8c6d-5e4f3a2b1c0d"),)
+    assert settings.stream_silent_after.total_seconds() == 600
+
+
+@pytest.mark.parametrize(
+    ("streams", "fault"),
+    [
+        ("[]", "object"),
+        ('{"Harbour": {"installation": "6f1c2d3e-4b5a-4978-8c6d-5e4f3a2b1c0d"}}', "small letters"),
+        ('{"harbour": {}}', "either an installation or a userGroup"),
+        ('{"harbour": {"installation": "6f1c2d3e"}}', "either an installation or a userGroup"),
+        (
+            '{"a": {"installation": "6f1c2d3e-4b5a-4978-8c6d-5e4f3a2b1c0d", '
+            '"userGroup": "6f1c2d3e-4b5a-4978-8c6d-5e4f3a2b1c0d"}}',
+            "either",
+        ),
+        ('{"a": {"userGrop": "x"}}', "userGrop"),
+    ],
+)
+def test_streams_that_make_no_sense_are_said_to(streams: str, fault: str) -> None:
+    (found,) = faults(**LEAST, ZAPBRIDGE_STREAMS=streams)
+    assert found.startswith("ZAPBRIDGE_STREAMS: ")
+    assert fault in found
 
 
 def test_all_faults_are_said_at_once() -> None:

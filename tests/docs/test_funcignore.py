@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 IGNORED = pathspec.GitIgnoreSpec.from_lines((ROOT / ".funcignore").read_text().splitlines())
 LIBRARY = sorted((ROOT / "shared").rglob("*.py"))
+DATA = sorted((ROOT / "shared").rglob("*.json"))
 CODE = [ROOT / "function_app.py", *sorted((ROOT / "functions").rglob("*.py")), *LIBRARY]
 
 
@@ -47,7 +48,7 @@ def installable() -> set[str]:
 
 
 def test_exactly_the_app_is_deployed() -> None:
-    code = [path.relative_to(ROOT).as_posix() for path in CODE]
+    code = [path.relative_to(ROOT).as_posix() for path in (*CODE, *DATA)]
     assert sorted(deployed()) == sorted(["host.json", "requirements.txt", *code])
 
 

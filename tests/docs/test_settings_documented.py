@@ -23,7 +23,7 @@ FIELDS = {setting_name(field.name): field for field in msgspec.structs.fields(Se
 
 def test_the_guide_lists_every_setting_and_no_other() -> None:
     assert ROWS.keys() == FIELDS.keys()
-    assert set(re.findall(r"ZAPBRIDGE_[A-Z_]+[A-Z]", GUIDE)) - set(FIELDS) <= {"ZAPBRIDGE_ENTRA"}
+    assert set(re.findall(r"ZAPBRIDGE_[A-Z_]+[A-Z]", GUIDE)) - set(FIELDS) <= {"ZAPBRIDGE_ENTRA", "ZAPBRIDGE_STREAM"}
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -37,7 +37,12 @@ def test_the_guide_explains_it_and_tells_its_default(name: str) -> None:
 
 def test_the_guide_says_what_is_secret() -> None:
     secrets = {name for name, (_, secret, _) in ROWS.items() if secret == "yes"}
-    assert secrets == {"ZAPBRIDGE_TABLES", "ZAPBRIDGE_IDENTITY_KEY", "ZAPBRIDGE_ZAPCLOUD_PASSWORD"}
+    assert secrets == {
+        "ZAPBRIDGE_TABLES",
+        "ZAPBRIDGE_IDENTITY_KEY",
+        "ZAPBRIDGE_ZAPCLOUD_PASSWORD",
+        "ZAPBRIDGE_STREAMS_HOST_KEY",
+    }
 
 
 def test_the_hook_credentials_of_the_guide_can_be_used() -> None:
@@ -73,7 +78,7 @@ def test_the_samples_tables_are_those_of_azurite_on_its_usual_port() -> None:
 def test_the_sample_holds_no_secret() -> None:
     secret = {name: SAMPLE["Values"][name] for name, (_, secret, _) in ROWS.items() if secret == "yes"}
     del secret["ZAPBRIDGE_TABLES"]
-    assert all(PLACEHOLDER.fullmatch(value) for value in secret.values())
+    assert all(not value or PLACEHOLDER.fullmatch(value) for value in secret.values())
 
 
 def test_a_sample_nobody_filled_in_is_not_taken_for_settings() -> None:

@@ -143,8 +143,7 @@ async def test_neither_password_nor_token_is_logged_when_all_is_well(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     await zapcloud.session(NOBODYS)
-    token = zapcloud._token
-    assert token
+    token = await zapcloud.login.access_token()
 
     assert token not in caplog.text
     assert "password=" not in caplog.text

@@ -1,0 +1,58 @@
+"""One Service Bus trigger per message stream, registered in a loop."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+import azure.functions as func
+
+from functions.services import services
+from shared import telemetry
+from shared.stream import Stream, read_streams
+
+Trigger = Callable[[list[func.ServiceBusMessage]], Awaitable[None]]
+
+
+def stream_triggers(environment: Mapping[str, str]) -> func.Blueprint:
+    """A trigger for every stream whose three settings are there.
+
+    One that lacks some is left out and said in an event: it is so at every first boot, before the credentials have
+    been fetched, and must not keep the app from starting.
+    """
+    blueprint = func.Blueprint()
+    for stream in read_streams(environment.get("ZAPBRIDGE_STREAMS", "")):
+        if missing := stream.missing(environment):
+            telemetry.warning("stream.not_configured", stream=stream.name, missing=", ".join(missing))
+        else:
+            _register(blueprint, stream)
+    return blueprint
+
+
+def _register(blueprint: func.Blueprint, stream: Stream) -> None:
+    register = blueprint.service_bus_topic_trigger(
+        arg_name="messages",
+        connection=stream.connection_setting,
+        topic_name=f"%{stream.topic_setting}%",
+        subscription_name=f"%{stream.subscription_setting}%",
+        data_type=func.DataType.BINARY,
+        cardinality=func.Cardinality.MANY,
+    )
+    blueprint.function_name(stream.function_name)(register(_trigger(stream)))
+
+
+def _trigger(stream: Stream) -> Trigger:
+    async def observations(messages: list[func.ServiceBusMessage]) -> None:
+        from shared.streams.intake import lock_left
+
+        now = services().clock()
+        batch = [(message.get_body(), _in_utc(message.enqueued_time_utc, now)) for message in messages]
+        locked_until = messages[0].locked_until if messages else None
+        left = lock_left(_in_utc(locked_until, now), now)
+        await services().streams.intake.take(stream.name, batch, left)
+
+    return observations
+
+
+def _in_utc(instant: datetime | None, otherwise: datetime) -> datetime:
+    if instant is None:
+        return otherwise
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -1,0 +1,139 @@
+"""What a charger's observations say of its sessions: it asks to charge, a card was scanned, it charges, the cable is
+out, a session is over.
+
+Each statement may come late, twice and in any order. Facts are added once, evidence only moves forward, and what a web
+hook should have been heard of is noted down for `shared/sessions/lockout.py` to look at in a minute.
+"""
+
+from datetime import datetime, timedelta
+
+from shared import telemetry
+from shared.access.card import normalize, token_id
+from shared.clock import Clock
+from shared.errors import InvalidInput
+from shared.identifiers import canonical_uuid
+from shared.sessions.claim import token_key
+from shared.sessions.end import EndHook
+from shared.sessions.evidence import EvidenceRecorder
+from shared.sessions.ledger import Ledger
+from shared.sessions.view import Event, Source
+from shared.storage.authorizations import Authorizations, Claim
+from shared.storage.decisions import Decisions, Expectation
+from shared.storage.tokens import Tokens
+from shared.zapcloud.completed import read_completed
+
+PATIENCE = timedelta(minutes=1)
+"""How long after an observation its web hook may be heard."""
+_TOO_OLD = timedelta(minutes=15)
+_CLOCK_DIFFERENCE = timedelta(seconds=5)
+"""A charger's clock and ours may differ by so much."""
+
+
+class ObservedSessions:
+    def __init__(
+        self,
+        clock: Clock,
+        identity_key: str,
+        tokens: Tokens,
+        authorizations: Authorizations,
+        decisions: Decisions,
+        ledger: Ledger,
+        end_hook: EndHook,
+    ) -> None:
+        self._clock = clock
+        self._identity_key = identity_key
+        self._tokens = tokens
+        self._authorizations = authorizations
+        self._evidence = EvidenceRecorder(authorizations)
+        self._decisions = decisions
+        self._ledger = ledger
+        self._end_hook = end_hook
+
+    async def charge_requested(self, installation_id: str, charger_id: str, at: datetime) -> None:
+        """A vehicle is connected and asks to charge (710 = 2)."""
+        await self._expect(installation_id, "start", charger_id, at)
+
+    async def token_scanned(self, installation_id: str, charger_id: str, token: str, at: datetime) -> None:
+        """A card was held against the charger (722)."""
+        if (identity := self._token_id(token)) is not None:
+            await self._expect(installation_id, "token", charger_id, at, token=identity)
+
+    async def session_running(self, installation_id: str, charger_id: str, session: str, at: datetime) -> None:
+        """The charger runs a session (721)."""
+        session_id = canonical_uuid(session)
+        if session_id is not None:
+            await self._evidence.session_running(charger_id, session_id, at)
+            await self._expect(installation_id, "session", charger_id, at, session=session_id)
+
+    async def charging(self, charger_id: str, at: datetime) -> None:
+        """The vehicle charges (710 = 3)."""
+        if claim := await self._claim_before(charger_id, at + _CLOCK_DIFFERENCE):
+            await self._ledger.observed(claim.session_id, Event.CHARGING, at, claim.at)
+
+    async def vehicle_disconnected(self, charger_id: str, at: datetime) -> None:
+        """The cable is out (710 = 1)."""
+        await self._evidence.vehicle_disconnected(charger_id, at)
+        if claim := await self._claim_before(charger_id, at):
+            await self._ledger.observed(claim.session_id, Event.DISCONNECTED, at, claim.at)
+
+    async def session_completed(self, installation_id: str | None, charger_id: str, value: str) -> None:
+        """A session is over, with its figures and its card (723)."""
+        try:
+            completed = read_completed(value)
+        except InvalidInput as error:
+            telemetry.warning("stream.completed_session_unreadable", chargerId=charger_id, reason=str(error))
+            return
+        identity = self._token_id(completed.token)
+        known: dict[str, str | bool] = {"chargerId": charger_id, "reliableClock": completed.reliable_clock}
+        if identity:
+            known["tokenId"] = identity
+        view = await self._end_hook.record(completed.report, Source.COMPLETED_SESSION, installation_id, known)
+        if identity and installation_id and not view.start_known:
+            await self._attribute(view.session_id, installation_id, charger_id, identity, view.start)
+
+    async def _attribute(
+        self, session_id: str, installation_id: str, charger_id: str, identity: str, start: datetime | None
+    ) -> None:
+        """A session nobody authorized through us, such as one begun offline, belongs to the driver of its card."""
+        stored = await self._tokens.get(identity)
+        if stored is None:
+            return
+        claim = Claim(
+            session_id=session_id,
+            installation_id=installation_id,
+            charger_id=charger_id,
+            request_key=token_key(identity),
+            at=start or self._clock(),
+            mode="",
+            verdict="unchecked",
+            token_id=identity,
+            driver=stored.token.driver,
+        )
+        await self._ledger.attributed(claim)
+
+    async def _claim_before(self, charger_id: str, at: datetime) -> Claim | None:
+        """The claim that an observation at the charger is about."""
+        claim = (await self._authorizations.read(charger_id)).claim
+        return claim if claim and claim.at < at else None
+
+    async def _expect(
+        self,
+        installation_id: str,
+        kind: str,
+        charger_id: str,
+        at: datetime,
+        *,
+        token: str | None = None,
+        session: str | None = None,
+    ) -> None:
+        if self._clock() - at < _TOO_OLD:
+            expectation = Expectation(
+                kind=kind, charger_id=charger_id, at=at, due=at + PATIENCE, token_id=token, session_id=session
+            )
+            await self._decisions.expect(installation_id, expectation)
+
+    def _token_id(self, token: str) -> str | None:
+        try:
+            return token_id(self._identity_key, normalize(token)) if token else None
+        except InvalidInput:
+            return None  # not a card: the charger writes other things there too, such as an app user's id

@@ -1,0 +1,117 @@
+"""REST back-fill: asks ZapCloud for chargers' states in turn, so that what a stream lost is made up for.
+
+Some chargers each minute, all of them in time; more at once while a stream is silent. What comes back is folded like
+messages are, so an old answer (ZapCloud may serve one 15 s old) never replaces what is newer. ZapCloud allows ten
+requests a second and asks that states be polled sparingly (docs.zaptec.com, "API rate limiting", "API fair use").
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from shared import telemetry
+from shared.clock import Clock
+from shared.errors import ZapCloudError, ZapCloudUnavailable
+from shared.observations.folding import METERED, TELLING, fold
+from shared.observations.observation import Observation, observation_from, text_of
+from shared.observations.reading import read_states
+from shared.storage.charger_states import ChargerStates, StateTexts
+from shared.storage.chargers import Charger, Chargers
+from shared.storage.streams import StreamRecords
+from shared.streams.intake import StreamIntake
+
+_BATCH = 25
+_SHOULD_HAVE_COME_AFTER = timedelta(minutes=2)
+
+
+class ZapCloudStates(Protocol):
+    async def states(self, charger_id: str) -> list[Any]: ...
+
+
+class Backfill:
+    def __init__(
+        self,
+        clock: Clock,
+        zapcloud: ZapCloudStates,
+        chargers: Chargers,
+        states: ChargerStates,
+        intake: StreamIntake,
+        records: StreamRecords,
+    ) -> None:
+        self._clock = clock
+        self._zapcloud = zapcloud
+        self._chargers = chargers
+        self._states = states
+        self._intake = intake
+        self._records = records
+
+    async def run(self, most: int) -> int:
+        """Ask for up to `most` chargers, from where the last run stopped; returns how many were asked for.
+
+        Raises StorageUnavailable; ZapCloud's failures end the run early and are an event.
+        """
+        everyone = sorted(await self._chargers.all(), key=lambda charger: charger.id)
+        after = await self._records.backfilled_until()
+        ahead = [charger for charger in everyone if charger.id > after]
+        turn = (ahead + everyone[: len(everyone) - len(ahead)])[:most]
+        done = 0
+        for start in range(0, len(turn), _BATCH):
+            batch = turn[start : start + _BATCH]
+            answered = await self._fill(batch)
+            done += answered
+            if answered:
+                await self._records.set_backfilled_until(batch[answered - 1].id)
+            if answered < len(batch):
+                break
+        return done
+
+    async def _fill(self, chargers: Sequence[Charger]) -> int:
+        """Returns how many of them were asked for before ZapCloud had enough of it."""
+        observations: list[Observation] = []
+        missed: Counter[str] = Counter()
+        answered = 0
+        for charger in chargers:
+            now = self._clock()
+            try:
+                items = await self._zapcloud.states(charger.id)
+            except ZapCloudUnavailable as error:
+                telemetry.event("backfill.stopped", reason=str(error))
+                break
+            except ZapCloudError as error:
+                telemetry.warning("backfill.refused", chargerId=charger.id, reason=str(error))
+                answered += 1
+                continue
+            answered += 1
+            known = (await self._states.read_wide(charger.installation_id, [charger.id])).get(charger.id)
+            for observation in read_states(items, charger.id, now):
+                if is_news(observation, known):
+                    observations.append(observation)
+                    missed[charger.installation_id] += should_have_come(observation, now)
+        if observations:
+            await self._intake.keep(fold(observations))
+        for installation_id, count in missed.items():
+            if count:
+                telemetry.warning("stream.observations_missed", installationId=installation_id, observations=count)
+        return answered
+
+
+def is_news(observation: Observation, known: StateTexts | None) -> bool:
+    """Whether an observation read over REST is newer than what is stored.
+
+    Where the charger's clock is ahead there is no telling when the observation was made, so only the charger's own
+    instants are compared.
+    """
+    text = known.texts.get(observation.state_id) if known else None
+    if text is None:
+        return True
+    if observation.clock_at is None:
+        return text_of(observation) > text
+    stored = observation_from(observation.charger_id, observation.state_id, text)
+    return stored.clock_at is not None and observation.clock_at > stored.clock_at
+
+
+def should_have_come(observation: Observation, now: datetime) -> bool:
+    """Whether an observation is of the kind that streams always bring, and old enough to have come."""
+    pushed = observation.state_id in METERED | TELLING
+    return pushed and observation.clock_at is None and now - observation.at > _SHOULD_HAVE_COME_AFTER

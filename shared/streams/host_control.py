@@ -1,0 +1,54 @@
+"""What the refresher may ask of the host that runs the streams: read your secrets again, and restart.
+
+In Azure these are calls to the resource manager. Here is the local one: a host whose admin endpoint restarts it, and
+which reads its references from the secrets file whenever it starts.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.errors import HostControlFailed
+from shared.security.secrets import SecretStore
+
+_TIMEOUT_SECONDS = 10.0
+
+
+class HostControl(Protocol):
+    """Every method raises HostControlFailed where the host does not answer, or refuses."""
+
+    async def refresh_references(self) -> None:
+        """Have the settings that are references to secrets read again."""
+
+    async def unresolved(self, secrets: Sequence[str]) -> list[str]:
+        """Those of the named secrets that the host's references do not resolve to yet."""
+
+    async def restart(self) -> None:
+        """Have the host start anew, which connects its triggers with what the settings say now."""
+
+
+class LocalHost:
+    """The host at `url` (devhost, or func), restarted through its admin endpoint with the master key."""
+
+    def __init__(self, url: str, master_key: str, secrets: SecretStore) -> None:
+        self._url = url.rstrip("/")
+        self._master_key = master_key
+        self._secrets = secrets
+
+    async def refresh_references(self) -> None:
+        """Nothing to do: the file is read at every start."""
+
+    async def unresolved(self, secrets: Sequence[str]) -> list[str]:
+        return [name for name in secrets if await self._secrets.get(name) is None]
+
+    async def restart(self) -> None:
+        import httpx
+
+        try:
+            async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS) as client:
+                response = await client.post(
+                    f"{self._url}/admin/host/restart", headers={"x-functions-key": self._master_key}
+                )
+        except httpx.HTTPError as error:
+            raise HostControlFailed(f"the streams host did not answer ({type(error).__name__})") from error
+        if not response.is_success:
+            raise HostControlFailed(f"the streams host answered {response.status_code} to a restart")

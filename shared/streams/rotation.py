@@ -1,0 +1,178 @@
+"""The credential refresher: fresh before they are needed, and a change followed until messages come again.
+
+Each run asks ZapCloud for every stream's connection details, which also enables a disabled subscription again. Where
+they differ from what the stream listens with, the change goes through the steps of `Step`, each recorded before the
+next is tried, so that the next run goes on wherever one stopped. One restart serves all streams that need it.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+import msgspec
+
+from shared import telemetry
+from shared.clock import Clock
+from shared.errors import HostControlFailed, SecretStoreUnavailable, ZapbridgeError, ZapCloudError, ZapCloudUnavailable
+from shared.security.secrets import SecretStore
+from shared.storage.streams import Rotation, Step, StepRecord, StreamRecords
+from shared.stream import Stream, StreamAddress
+from shared.streams.host_control import HostControl
+
+EVERY = timedelta(minutes=5)
+_LEASE = "refresher"
+_LEASE_LENGTH = timedelta(minutes=4)
+"""Less than the time between two runs, so that a run that died holds up none."""
+_MOVES_WITHIN = timedelta(minutes=15)
+_RENEW_AHEAD = 2 * EVERY
+_ORDER = list(Step)
+
+
+class ZapCloudAccount(Protocol):
+    """What the refresher asks of ZapCloud."""
+
+    async def renew_login(self, ahead: timedelta) -> bool: ...
+
+    async def stream_address(self, stream: Stream) -> StreamAddress: ...
+
+
+class Refresher:
+    def __init__(
+        self,
+        clock: Clock,
+        identity_key: str,
+        holder: str,
+        streams: Sequence[Stream],
+        zapcloud: ZapCloudAccount,
+        secrets: SecretStore,
+        host: HostControl | None,
+        records: StreamRecords,
+    ) -> None:
+        """`holder` names this process among the others that might run at the same time."""
+        self._clock = clock
+        self._identity_key = identity_key
+        self._holder = holder
+        self._streams = streams
+        self._zapcloud = zapcloud
+        self._secrets = secrets
+        self._host = host
+        self._records = records
+
+    async def run(self) -> None:
+        """Raises StorageUnavailable; all other failures are events, and the next run goes on where this one stopped."""
+        now = self._clock()
+        if not await self._records.take_lease(_LEASE, self._holder, now, _LEASE_LENGTH):
+            telemetry.event("rotation.elsewhere")
+            return
+        try:
+            await self._renew_login()
+            rotations = await self._records.rotations()
+            followed = [await self._follow(stream, rotations.get(stream.name)) for stream in self._streams]
+            await self._bring_to_the_host([rotation for rotation in followed if rotation])
+        finally:
+            await self._records.give_back_lease(_LEASE, self._holder)
+
+    async def watch(self) -> None:
+        """See whether messages came since a restart, and say so once it took too long."""
+        now = self._clock()
+        marks = await self._records.marks()
+        for rotation in (await self._records.rotations()).values():
+            if rotation.step is not Step.RESTARTED:
+                continue
+            mark = marks.get(rotation.stream)
+            if mark and mark.received_at > rotation.at:
+                await self._reached(rotation, Step.MOVING)
+                telemetry.event("rotation.completed", stream=rotation.stream, seconds=_seconds(now - rotation.at))
+            elif now - rotation.at > _MOVES_WITHIN:
+                waited = _seconds(now - rotation.at)
+                telemetry.warning("rotation.not_moving", stream=rotation.stream, seconds=waited)
+
+    async def _renew_login(self) -> None:
+        try:
+            await self._zapcloud.renew_login(_RENEW_AHEAD)
+        except ZapCloudUnavailable as error:
+            telemetry.warning("login.not_renewed", reason=str(error))
+        except ZapCloudError as error:
+            telemetry.warning("login.account_refused", reason=str(error))
+
+    async def _follow(self, stream: Stream, known: Rotation | None) -> Rotation | None:
+        """The stream's rotation with its secrets stored; None where that could not be done now."""
+        try:
+            address = await self._zapcloud.stream_address(stream)
+            fingerprint = _fingerprint(self._identity_key, address)
+            now = self._clock()
+            if known is None or known.fingerprint != fingerprint:
+                rotation = Rotation(
+                    stream=stream.name, fingerprint=fingerprint, step=Step.FETCHED, at=now, checked_at=now
+                )
+                await self._reached(rotation, Step.FETCHED)
+                telemetry.event("rotation.found", stream=stream.name, fingerprint=fingerprint, first=known is None)
+            else:
+                rotation = msgspec.structs.replace(known, checked_at=now)
+                await self._records.put_rotation(rotation)
+            if not _has(rotation, Step.STORED):
+                for name, value in zip(stream.secrets, msgspec.structs.astuple(address), strict=True):
+                    await self._secrets.set(name, value)
+                rotation = await self._reached(rotation, Step.STORED)
+        except (ZapCloudError, SecretStoreUnavailable) as error:
+            await self._failed(stream.name, error)
+            return None
+        return rotation
+
+    async def _bring_to_the_host(self, rotations: list[Rotation]) -> None:
+        """Everything behind the secret store happens once for all streams that need it."""
+        behind = [rotation for rotation in rotations if not _has(rotation, Step.RESTARTED)]
+        if not behind or self._host is None:
+            return
+        try:
+            if not all(_has(rotation, Step.REFRESHED) for rotation in behind):
+                await self._host.refresh_references()
+                behind = [await self._reached(rotation, Step.REFRESHED) for rotation in behind]
+            secrets = {stream.name: stream.secrets for stream in self._streams}
+            unresolved = await self._host.unresolved([name for one in behind for name in secrets[one.stream]])
+            ready = [one for one in behind if not set(unresolved) & set(secrets[one.stream])]
+            for rotation in behind:
+                if rotation not in ready:
+                    await self._failed(rotation.stream, HostControlFailed("the host's references are not resolved yet"))
+            if ready:
+                ready = [await self._reached(rotation, Step.RESOLVED) for rotation in ready]
+                await self._host.restart()
+                for rotation in ready:
+                    await self._reached(rotation, Step.RESTARTED)
+        except (HostControlFailed, SecretStoreUnavailable) as error:
+            for rotation in behind:
+                await self._failed(rotation.stream, error)
+
+    async def _reached(self, rotation: Rotation, step: Step) -> Rotation:
+        """Record the step; one that was reached before keeps its instant."""
+        if step is not Step.FETCHED and _has(rotation, step):
+            return rotation
+        reached = msgspec.structs.replace(rotation, step=step, at=self._clock())
+        await self._records.add_step(
+            rotation.stream, StepRecord(at=reached.at, step=step, fingerprint=rotation.fingerprint)
+        )
+        await self._records.put_rotation(reached)
+        telemetry.event("rotation.step", stream=rotation.stream, step=step, fingerprint=rotation.fingerprint)
+        return reached
+
+    async def _failed(self, stream: str, error: ZapbridgeError) -> None:
+        await self._records.add_step(
+            stream, StepRecord(at=self._clock(), step="failed", fingerprint="", detail=str(error))
+        )
+        telemetry.warning("rotation.failed", stream=stream, reason=str(error))
+
+
+def _has(rotation: Rotation, step: Step) -> bool:
+    return _ORDER.index(rotation.step) >= _ORDER.index(step)
+
+
+def _fingerprint(identity_key: str, address: StreamAddress) -> str:
+    """Names credentials without telling anything of them."""
+    text = "\0".join(msgspec.structs.astuple(address))
+    return hmac.new(identity_key.encode(), b"stream-address\0" + text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _seconds(span: timedelta) -> float:
+    return round(span.total_seconds(), 1)
