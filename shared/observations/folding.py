@@ -23,6 +23,8 @@ TELLING = frozenset({OPERATION_MODE, SESSION_ID, SCANNED_TOKEN, COMPLETED_SESSIO
 _MINUTE = timedelta(minutes=1)
 
 type ByState = dict[int, Observation]
+type Device = tuple[str, int | None]
+"""A charger's serial ("" where no message said it) and device type; of several the greater."""
 
 
 class Fold(msgspec.Struct):
@@ -30,6 +32,7 @@ class Fold(msgspec.Struct):
     sessions."""
 
     newest: dict[str, ByState] = msgspec.field(default_factory=dict)
+    devices: dict[str, Device] = msgspec.field(default_factory=dict)
     by_minute: dict[tuple[str, int], ByState] = msgspec.field(default_factory=dict)
     telling: list[Observation] = msgspec.field(default_factory=list)
 
@@ -37,12 +40,15 @@ class Fold(msgspec.Struct):
 def fold(observations: Iterable[Observation], onto: Fold | None = None) -> Fold:
     """Everything that is worth keeping of the observations, and of what was folded before."""
     result = onto or Fold()
-    newest, by_minute = result.newest, result.by_minute
+    newest, by_minute, devices = result.newest, result.by_minute, result.devices
     for observation in observations:
         charger_id, state_id = observation.charger_id, observation.state_id
         states = newest.get(charger_id)
         if states is None:
             states = newest[charger_id] = {}
+        device = observation.device_id, observation.device_type
+        if devices.get(charger_id) != device:
+            devices[charger_id] = _greater(devices.get(charger_id), device)
         known = states.get(state_id)
         if known is None or observation.is_after(known):
             states[state_id] = observation
@@ -57,6 +63,13 @@ def fold(observations: Iterable[Observation], onto: Fold | None = None) -> Fold:
         elif state_id in TELLING:
             result.telling.append(observation)
     return result
+
+
+def _greater(one: Device | None, other: Device) -> Device:
+    if one is None:
+        return other
+    types = [device_type for _, device_type in (one, other) if device_type is not None]
+    return max(one[0], other[0]), max(types, default=None)
 
 
 def minute_instant(minute: int) -> datetime:

@@ -1,5 +1,6 @@
 """Which installation a charger belongs to: all of them in memory, read anew where one is missing and now and then."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -19,15 +20,18 @@ class Places:
         self._chargers = chargers
         self._installations: dict[str, str] = {}
         self._read_at: datetime | None = None
+        self._reading = asyncio.Lock()
         self._reported: set[str] = set()
 
     async def of(self, charger_ids: Iterable[str]) -> dict[str, str]:
         """Installation ids by charger id; a charger nobody told us of is `unassigned`. Raises StorageUnavailable."""
         wanted = list(charger_ids)
         missing = [charger_id for charger_id in wanted if charger_id not in self._installations]
-        if self._is_due(_LOOK_FOR_MISSING_EVERY if missing else _READ_AGAIN_AFTER):
-            self._read_at = self._clock()
-            self._installations = {charger.id: charger.installation_id for charger in await self._chargers.all()}
+        async with self._reading:
+            if self._is_due(_LOOK_FOR_MISSING_EVERY if missing else _READ_AGAIN_AFTER):
+                now = self._clock()
+                self._installations = {charger.id: charger.installation_id for charger in await self._chargers.all()}
+                self._read_at = now
         for charger_id in missing:
             if charger_id not in self._installations:
                 self._report(charger_id)

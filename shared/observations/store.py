@@ -34,11 +34,11 @@ class ObservationStore:
 
 def _texts(folded: Fold, charger_id: str) -> StateTexts:
     by_state = folded.newest[charger_id]
-    device_types = [one.device_type for one in by_state.values() if one.device_type is not None]
+    device_id, device_type = folded.devices[charger_id]
     return StateTexts(
         texts={state: text_of(observation) for state, observation in by_state.items()},
         long_values={state: one.value for state, one in by_state.items() if one.is_long and one.value is not None},
-        device_id=max(observation.device_id for observation in by_state.values()),
-        device_type=max(device_types, default=None),
+        device_id=device_id,
+        device_type=device_type,
         newest=instant_text(max(observation.at for observation in by_state.values())),
     )

@@ -1,7 +1,7 @@
 """Table `ChargerStates`: the newest observation of every state of every charger.
 
 Partition = installation; one wide row per charger (`c|<charger>`) with a text per state (`o710`, `om2`), `newest`, the
-instant of the latest, and `device`, its type and serial. A long value, and a state the catalogue does not know (a row
+instant of the latest, `deviceId` and `deviceType`. A long value, and a state the catalogue does not know (a row
 has room for 252 properties), has a row of its own (`x|<charger>|<state>`).
 """
 
@@ -18,7 +18,7 @@ UNASSIGNED = "unassigned"
 """The partition of chargers whose installation we do not know."""
 _REMEMBERED = 20_000
 _CHUNK_CHARACTERS = 16 * 1024
-_NEWEST, _DEVICE = "newest", "device"
+_NEWEST, _DEVICE_ID, _DEVICE_TYPE = "newest", "deviceId", "deviceType"
 
 
 class StateTexts(msgspec.Struct, frozen=True):
@@ -45,8 +45,8 @@ class ChargerStates:
         for charger_id, states in chargers.items():
             wide = {_property(state): text for state, text in states.texts.items() if state in self._ordinary}
             wide[_NEWEST] = states.newest
-            if states.device_id or states.device_type is not None:
-                wide[_DEVICE] = f"{'' if states.device_type is None else states.device_type} {states.device_id}"
+            wide[_DEVICE_ID] = states.device_id
+            wide[_DEVICE_TYPE] = "" if states.device_type is None else str(states.device_type)
             wide_row = wanted[_wide_key(charger_id)] = Wanted(wide, {})
             for state, text in states.texts.items():
                 own_key = f"{_own_prefix(charger_id)}{state}"
@@ -92,7 +92,7 @@ def merged(one: StateTexts | None, other: StateTexts | None) -> StateTexts | Non
 
 
 def _states(wide: Row, own: list[Row]) -> StateTexts:
-    device_type, _, device_id = wide.properties.get(_DEVICE, " ").partition(" ")
+    device_type = wide.properties.get(_DEVICE_TYPE)
     texts: dict[int, str] = {}
     long_values: dict[int, str] = {}
     for row in (wide, *own):
@@ -104,7 +104,11 @@ def _states(wide: Row, own: list[Row]) -> StateTexts:
                 chunks = [text for name, text in sorted(row.properties.items()) if name.startswith("chunk")]
                 texts[state], long_values[state] = row.properties["text"], "".join(chunks)
     return StateTexts(
-        texts, long_values, device_id, int(device_type) if device_type else None, wide.properties.get(_NEWEST, "")
+        texts,
+        long_values,
+        wide.properties.get(_DEVICE_ID, ""),
+        int(device_type) if device_type else None,
+        wide.properties.get(_NEWEST, ""),
     )
 
 
