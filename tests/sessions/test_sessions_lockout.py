@@ -1,0 +1,184 @@
+"""Signs of a lockout: a charger observes something, and no web hook goes with it."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from functions.services import Services
+from shared.access.card import normalize, token_id
+from shared.observations.folding import fold
+from shared.observations.observation import Observation
+from shared.sessions.lockout import LockoutWatch
+from shared.sessions.start import Outcome
+from tests.conftest import IDENTITY_KEY, HandClock
+from tests.sessions.site import Site
+
+MODE, SESSION, CARD = 710, 721, 722
+STRANGE_SESSION = "60000000-0000-4000-8000-000000000001"
+
+
+class Watch:
+    def __init__(self, services: Services, clock: HandClock, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+        self.services = services
+        self.clock = clock
+        self.site = site
+        self.caplog = caplog
+
+    async def observe(self, state: int, value: str) -> None:
+        observation = Observation(self.site.charger, state, self.clock.now(), value)
+        await self.services.streams.intake.keep(fold([observation]))
+
+    async def signs(self) -> list[dict[str, Any]]:
+        """What the watch says when it runs now."""
+        self.caplog.clear()
+        await self.services.streams.lockout_watch.run()
+        lines = [record.getMessage() for record in self.caplog.records if record.name == "zapbridge"]
+        found = [msgspec.json.decode(line) for line in lines]
+        return [event for event in found if event["event"].startswith("lockout.")]
+
+    async def names(self) -> list[str]:
+        return [sign["event"] for sign in await self.signs()]
+
+
+@pytest.fixture
+def watch(services: Services, clock: HandClock, site: Site, caplog: pytest.LogCaptureFixture) -> Watch:
+    caplog.set_level(logging.INFO, logger="zapbridge")
+    return Watch(services, clock, site, caplog)
+
+
+async def test_a_car_that_nobody_asks_us_about_for_a_minute_is_a_sign(
+    watch: Watch, clock: HandClock, site: Site
+) -> None:
+    await watch.observe(MODE, "2")
+    clock.advance(59)
+    assert await watch.names() == []
+    clock.advance(2)
+    (sign,) = await watch.signs()
+    assert sign["event"] == "lockout.no_hook_call"
+    assert (sign["installationId"], sign["chargerId"]) == (site.id, site.charger)
+    assert await watch.names() == [], "said once"
+
+
+async def test_a_car_that_left_or_began_to_charge_within_the_minute_is_none(watch: Watch, clock: HandClock) -> None:
+    for next_mode in ("1", "3"):
+        await watch.observe(MODE, "2")
+        clock.advance(20)
+        await watch.observe(MODE, next_mode)
+        clock.advance(60)
+        assert await watch.names() == []
+
+
+async def test_a_charger_whose_polls_we_hear_is_none(
+    watch: Watch, clock: HandClock, site: Site, services: Services
+) -> None:
+    for _ in range(2):
+        await watch.observe(MODE, "2")
+        for _ in range(7):
+            clock.advance(10)
+            assert (await site.ask()).outcome is Outcome.NOT_AUTHORIZED
+        await services.behind.settled()
+        assert await watch.names() == []
+
+
+async def test_a_scanned_card_that_no_start_carried_is_a_sign(
+    watch: Watch, clock: HandClock, site: Site, card: str
+) -> None:
+    await watch.observe(MODE, "2")
+    clock.advance(5)
+    await site.ask()
+    await watch.observe(CARD, f"nfc-{card}")
+    clock.advance(61)
+    (sign,) = await watch.signs()
+    assert sign["event"] == "lockout.token_not_asked"
+    assert sign["tokenId"] == token_id(IDENTITY_KEY, normalize(card))
+    assert card not in msgspec.json.encode(sign).decode()
+
+
+@pytest.mark.parametrize("registered", [True, False])
+async def test_a_card_that_was_let_in_or_refused_is_none(
+    watch: Watch, clock: HandClock, site: Site, card: str, registered: bool
+) -> None:
+    if registered:
+        await site.register(card, "Kari")
+    await watch.observe(CARD, f"nfc-{card}")
+    clock.advance(1)
+    await site.ask(card)
+    clock.advance(61)
+    assert await watch.names() == []
+
+
+async def test_an_unknown_card_that_observe_mode_let_in_is_none(
+    watch: Watch, clock: HandClock, site: Site, card: str
+) -> None:
+    await site.set_up(mode="observe")
+    await watch.observe(CARD, f"nfc-{card}")
+    await site.start(card)
+    clock.advance(61)
+    assert await watch.names() == []
+
+
+async def test_what_is_no_card_is_none(watch: Watch, clock: HandClock) -> None:
+    await watch.observe(CARD, "")
+    await watch.observe(CARD, "???")
+    clock.advance(61)
+    assert await watch.names() == []
+
+
+async def test_a_session_we_never_gave_is_a_sign_while_enforcing(watch: Watch, clock: HandClock, site: Site) -> None:
+    await watch.observe(SESSION, STRANGE_SESSION)
+    clock.advance(61)
+    (sign,) = await watch.signs()
+    assert (sign["event"], sign["sessionId"]) == ("lockout.session_not_ours", STRANGE_SESSION)
+
+    await site.set_up(mode="observe")
+    await watch.observe(SESSION, STRANGE_SESSION.replace("1", "2"))
+    clock.advance(61)
+    assert await watch.names() == []
+
+
+async def test_a_session_we_gave_is_none_and_neither_is_its_car(
+    watch: Watch, clock: HandClock, site: Site, card: str
+) -> None:
+    await site.register(card, "Kari")
+    await watch.observe(MODE, "2")
+    session = await site.start(card)
+    await watch.observe(SESSION, session)
+    clock.advance(61)
+    assert await watch.names() == []
+
+
+async def test_old_observations_that_come_late_raise_nothing(watch: Watch, clock: HandClock, site: Site) -> None:
+    old = Observation(site.charger, SESSION, clock.now(), STRANGE_SESSION)
+    clock.advance(16 * 60)
+    await watch.services.streams.intake.keep(fold([old]))
+    assert await watch.names() == []
+
+
+async def asking(kind: int | None) -> Callable[[str], Awaitable[int | None]]:
+    async def answer(_: str) -> int | None:
+        return kind
+
+    return answer
+
+
+@pytest.mark.parametrize(("kind", "signs"), [(0, 0), (1, 1), (2, 0), (None, 1)])
+async def test_only_where_zapcloud_says_that_web_hooks_are_used(
+    watch: Watch, clock: HandClock, services: Services, kind: int | None, signs: int
+) -> None:
+    await watch.observe(SESSION, STRANGE_SESSION)
+    clock.advance(61)
+    asked = LockoutWatch(
+        clock.now,
+        services.installations,
+        services.authorizations,
+        services.decisions,
+        services.ledger,
+        services.streams.reader.is_requesting,
+        await asking(kind),
+    )
+    watch.caplog.clear()
+    await asked.run()
+    assert sum("lockout." in record.getMessage() for record in watch.caplog.records) == signs
