@@ -43,6 +43,9 @@ class Step(StrEnum):
     """Messages came since: the change is over."""
 
 
+_PLACES: dict[str, int] = {step: place for place, step in enumerate(Step)}
+
+
 class Rotation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where a stream's credentials stand: which ones, how far, since when, and when ZapCloud was last asked."""
 
@@ -93,9 +96,10 @@ class StreamRecords:
         await self._table.upsert(_ROTATIONS, rotation.stream, to_properties(rotation))
 
     async def add_step(self, stream: str, record: StepRecord) -> None:
-        await self._table.upsert(
-            f"{_STEPS_PREFIX}{stream}", f"{instant_key(record.at)}-{record.step}", to_properties(record)
-        )
+        """Steps of one instant are kept in the order in which they follow each other."""
+        place = _PLACES.get(record.step, len(_PLACES))
+        key = f"{instant_key(record.at)}-{place}-{record.step}"
+        await self._table.upsert(f"{_STEPS_PREFIX}{stream}", key, to_properties(record))
 
     async def steps(self, stream: str, since: datetime) -> list[StepRecord]:
         rows = await self._table.partition(f"{_STEPS_PREFIX}{stream}", after=instant_key(since))
