@@ -10,12 +10,15 @@ from pathlib import Path
 
 import msgspec
 
+from bench.decoding import decode_and_fold
 from bench.figures import Figure
 from bench.imports import import_time
 from bench.latency import starts_among_pollers
+from bench.overhead import handler_overhead
 from bench.rates import session_starts, without_storage
 from bench.roundtrips import storage_requests
 from bench.sides import running_bench
+from bench.storing import storing
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -27,15 +30,48 @@ class Size(msgspec.Struct, frozen=True):
     latencies_per_round: int
     import_rounds: int
     samples: int
+    stream_rounds: int
+    stream_messages: int
+    stream_chargers: tuple[int, ...]
 
 
-DEFAULT = Size(rounds=10, starts_per_round=24, latency_rounds=6, latencies_per_round=40, import_rounds=11, samples=3)
-QUICK = Size(rounds=2, starts_per_round=4, latency_rounds=1, latencies_per_round=5, import_rounds=1, samples=1)
+DEFAULT = Size(
+    rounds=10,
+    starts_per_round=24,
+    latency_rounds=6,
+    latencies_per_round=40,
+    import_rounds=11,
+    samples=3,
+    stream_rounds=4,
+    stream_messages=5120,
+    stream_chargers=(100, 1000, 10_000),
+)
+QUICK = Size(
+    rounds=2,
+    starts_per_round=4,
+    latency_rounds=1,
+    latencies_per_round=5,
+    import_rounds=1,
+    samples=1,
+    stream_rounds=1,
+    stream_messages=512,
+    stream_chargers=(100,),
+)
+_BATCHES = (64, 256)
 
 
 async def figures(size: Size) -> AsyncIterator[Figure]:
     say("import time")
     yield await import_time(size.import_rounds)
+    for chargers in size.stream_chargers:
+        say(f"decoding and folding, {chargers} chargers")
+        yield decode_and_fold(size.stream_rounds, 4 * size.stream_messages, chargers)
+    for batch in _BATCHES:
+        say(f"stream messages through the worker, {batch} at a time")
+        yield await handler_overhead(size.stream_rounds, batch, size.stream_messages // batch)
+    say("storing stream messages")
+    async for figure in storing(size.stream_rounds, size.stream_messages, size.stream_chargers):
+        yield figure
     with tempfile.TemporaryDirectory(prefix="zapbridge-bench-") as folder:
         say("starting storage, simulator and app")
         async with running_bench(Path(folder)) as bench, bench.baseline() as baseline:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import List  # the worker's check of annotations does not take list[…] for a list
 
 import azure.functions as func
 
@@ -9,7 +10,7 @@ from functions.services import services
 from shared import telemetry
 from shared.stream import Stream, read_streams
 
-Trigger = Callable[[list[func.ServiceBusMessage]], Awaitable[None]]
+Trigger = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]
 
 
 def stream_triggers(environment: Mapping[str, str]) -> func.Blueprint:
@@ -40,7 +41,7 @@ def _register(blueprint: func.Blueprint, stream: Stream) -> None:
 
 
 def _trigger(stream: Stream) -> Trigger:
-    async def observations(messages: list[func.ServiceBusMessage]) -> None:
+    async def observations(messages: List[func.ServiceBusMessage]) -> None:
         from shared.streams.intake import lock_left
 
         now = services().clock()

@@ -1,5 +1,6 @@
 """Stores what was folded: the newest states and the minutes of each charger, in the partition of its installation."""
 
+import asyncio
 from datetime import datetime
 
 from shared.observations.folding import Fold, minute_instant
@@ -25,10 +26,11 @@ class ObservationStore:
         for (charger_id, minute), by_state in folded.by_minute.items():
             texts = {state: text_of(observation) for state, observation in by_state.items()}
             minutes.setdefault(places[charger_id], {})[charger_id, minute_instant(minute)] = texts
-        for installation_id, chargers in states.items():
-            await self._states.merge(installation_id, chargers)
-        for installation_id, rows in minutes.items():
-            await self._history.merge(installation_id, rows)
+        merges = [self._states.merge(installation_id, chargers) for installation_id, chargers in states.items()]
+        merges += [self._history.merge(installation_id, rows) for installation_id, rows in minutes.items()]
+        for failure in await asyncio.gather(*merges, return_exceptions=True):
+            if failure:
+                raise failure
         return places
 
 
