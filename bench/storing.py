@@ -27,7 +27,7 @@ class Transaction(NamedTuple):
     changes: list[Change]
 
 
-class CountingTransport(AioHttpTransport):  # type: ignore[misc]  (the SDK's base is untyped)
+class CountingTransport(AioHttpTransport):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(use_env_settings=False)
         self.requests = 0
