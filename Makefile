@@ -1,4 +1,4 @@
-.PHONY: demo test serve bench check lock setup
+.PHONY: demo test serve bench storm check lock setup
 PYTHON := .venv/bin/python
 
 demo: setup
@@ -12,6 +12,10 @@ serve: setup
 
 bench: setup
 	$(PYTHON) -m bench $(ARGS)
+
+# 100,000 messages with every fault on, checked against the truth; ARGS="--messages 20000 --seed 7" for another one.
+storm: setup
+	$(PYTHON) -m tests.streams.storm $(ARGS)
 
 check: setup
 	.venv/bin/ruff format --check .

@@ -34,7 +34,7 @@ async def drain(address: StreamAddress, take: Take, clock: Clock) -> int:
     until = time.monotonic() + _LONGEST_SECONDS
     try:
         async with (
-            ServiceBusClient.from_connection_string(address.connection, retry_total=1) as client,
+            ServiceBusClient.from_connection_string(address.connection, retry_total=0) as client,
             client.get_subscription_receiver(address.topic, address.subscription) as receiver,
         ):
             while time.monotonic() < until:

@@ -1,21 +1,28 @@
 """`python -m simulator.demo`: play the morning on a local stack; exit 0 only if every check on the result held."""
 
 import asyncio
+import shutil
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
-from devhost.stack import Ports, Stack, running_stack
+from devhost.stack import Ports, Site, Stack, running_stack
 from shared.zapcloud.hooks import parse_instant
 from simulator.demo.checks import Record, checks
-from simulator.demo.morning import LENGTH, PEOPLE, START, deeds, visits
+from simulator.demo.live import Live, events, look, table_of
+from simulator.demo.morning import LENGTH, PEOPLE, START, Deed, deeds, visits
 from simulator.demo.story import Story
 from simulator.shapes import InstallationView
 
 STEP_SECONDS = 300.0
+SHORT_STEP_SECONDS = 60.0
+"""After credentials changed: so a host that restarts, which takes real time, is back before much time passes."""
+SHORT_STEPS_FOR = timedelta(minutes=12)
 FOLDER = Path(__file__).parent.parent.parent / ".local" / "demo"
 console = Console(width=110, highlight=False)
 
@@ -24,19 +31,22 @@ async def main() -> int:
     console.rule("[bold]A morning at Fjordveien")
     console.print(
         'Fjordveien is a housing co-op with four electric-car charging stations ("plugs"). Before a plug lets a car\n'
-        "charge, Zaptec's cloud asks our app, and tells it afterwards what was used. Everything runs on this machine:\n"
-        "the app on Microsoft's Functions worker, real table storage, and a simulated Zaptec with cars and people.\n"
+        "charge, Zaptec's cloud asks our app, and tells it afterwards what was used; what the plugs observe comes as\n"
+        "messages. Everything runs on this machine: the app on Microsoft's Functions worker, real table storage, and\n"
+        "a simulated Zaptec with cars, people and a message bus.\n"
     )
     _cast()
     console.print("Starting storage, simulator and app (their logs: .local/demo/logs) …\n")
-    async with running_stack(FOLDER, ports=Ports.free(), start=START) as stack:
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    streams = {"fjordveien": Site("Fjordveien", 4)}
+    async with running_stack(FOLDER, ports=Ports.free(), start=START, streams=streams) as stack:
         record = await _play(stack)
     _session_log(record)
     return _verdict(record)
 
 
 async def _play(stack: Stack) -> Record:
-    view = await stack.add_installation("Fjordveien", 4)
+    (view,) = stack.installations
     plugs = [charger.id for charger in view.chargers]
     names = {charger_id: f"Plug {number}" for number, charger_id in enumerate(plugs, 1)}
     async with stack.host.management() as management:
@@ -46,36 +56,61 @@ async def _play(stack: Stack) -> Record:
                 (await management.put("/tokens", json=token)).raise_for_status()
         await stack.simulator.schedule(*visits(plugs))
         console.rule("What happens (a day's clock, running fast)")
-        story = Story(stack.simulator, names)
-        await _run(stack, story, management, plugs)
-        return await _record(stack, management, view)
+        story = Story(stack.simulator, names, lambda: events(stack))
+        looks = await _run(stack, story, management, names)
+        return await _record(stack, management, view, looks)
 
 
-async def _run(stack: Stack, story: Story, management: httpx.AsyncClient, plugs: list[str]) -> None:
+async def _run(
+    stack: Stack, story: Story, management: httpx.AsyncClient, names: dict[str, str]
+) -> list[dict[str, Live]]:
+    """Play it; returns what was seen whenever somebody looked at the plugs."""
+    plugs = list(names)
+    looks: list[dict[str, Live]] = []
     todo = deeds(plugs)
-    now = START
+    now = news_of_credentials = START
     while now < START + LENGTH:
         due = todo[0].at if todo else START + LENGTH
-        seconds = min(STEP_SECONDS, (due - now).total_seconds())
+        restarting = now - news_of_credentials < SHORT_STEPS_FOR
+        seconds = min(SHORT_STEP_SECONDS if restarting else STEP_SECONDS, (due - now).total_seconds())
         if seconds > 0:
             now = (await stack.simulator.advance(seconds)).now
-        for at, line in await story.news():
-            console.print(f"  [cyan]{at:%H:%M:%S}[/]  {line}")
+            await stack.wait_for_listeners()
+        await _tell(story)
         while todo and todo[0].at <= now:
             deed = todo.pop(0)
             console.print(f"  [cyan]{now:%H:%M:%S}[/]  [yellow]{deed.says}[/]")
-            if deed.faults:
-                await stack.simulator.set_faults(deed.faults)
-            if deed.grant_to:
-                grant = {"driver": deed.grant_to.name}
-                answer = await management.post(f"/chargers/{plugs[deed.plug_number]}/grants", json=grant)
-                answer.raise_for_status()
+            await _do(stack, management, deed, plugs)
+            if deed.rotate or deed.faults is not None:
+                news_of_credentials = now
+            if deed.look:
+                looks.append(await look(management, plugs))
+                console.print(Padding(table_of(looks[-1], names), (0, 0, 0, 12)))
     await stack.simulator.run_until_idle()
+    await _tell(story)
+    return looks
+
+
+async def _do(stack: Stack, management: httpx.AsyncClient, deed: Deed, plugs: list[str]) -> None:
+    if deed.faults is not None:
+        await stack.simulator.set_faults(await stack.simulator.faults() | deed.faults)
+    if deed.rotate:
+        silent_after_s = 0.0 if deed.silent_at_once else None
+        await stack.simulator.rotate_messaging(stack.installations[0].id, silent_after_s=silent_after_s)
+    if deed.grant_to:
+        grant = {"driver": deed.grant_to.name}
+        answer = await management.post(f"/chargers/{plugs[deed.plug_number]}/grants", json=grant)
+        answer.raise_for_status()
+
+
+async def _tell(story: Story) -> None:
     for at, line in await story.news():
         console.print(f"  [cyan]{at:%H:%M:%S}[/]  {line}")
 
 
-async def _record(stack: Stack, management: httpx.AsyncClient, view: InstallationView) -> Record:
+async def _record(
+    stack: Stack, management: httpx.AsyncClient, view: InstallationView, looks: list[dict[str, Live]]
+) -> Record:
     day = {"installation": view.id, "from": START.isoformat(), "to": (START + LENGTH * 4).isoformat()}
     log = (await management.get("/sessions", params=day)).json()["items"]
     timelines = {}
@@ -83,6 +118,10 @@ async def _record(stack: Stack, management: httpx.AsyncClient, view: Installatio
         answer = await management.get(f"/sessions/{item['sessionId']}")
         timelines[item["sessionId"]] = answer.json()["timeline"]
     seen = await management.get("/tokens/seen", params={"installation": view.id})
+    plugs = [charger.id for charger in view.chargers]
+    states = {plug: (await management.get(f"/chargers/{plug}/state")).json() for plug in plugs}
+    morning = {"from": START.isoformat(), "to": (START + LENGTH).isoformat()}
+    history = {plug: (await management.get(f"/chargers/{plug}/history", params=morning)).json() for plug in plugs}
     return Record(
         sessions=await stack.simulator.sessions(),
         attempts=await stack.simulator.attempts(),
@@ -91,6 +130,12 @@ async def _record(stack: Stack, management: httpx.AsyncClient, view: Installatio
         log=log,
         unknown_cards=seen.json()["items"],
         timelines=timelines,
+        truth=await stack.simulator.truth(),
+        states={plug: state["observations"] for plug, state in states.items()},
+        history={plug: found["items"] for plug, found in history.items()},
+        looks=looks,
+        health=(await management.get("/health/details")).json(),
+        events=[event["event"] for event in events(stack)],
     )
 
 

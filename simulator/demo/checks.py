@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from shared.zapcloud.hooks import parse_instant
+from simulator.demo.live import Live
 from simulator.demo.morning import INGRID, OLA, PEOPLE, STRANGER
 from simulator.models import Attempt, HookCall, Session
+from simulator.shapes import TruthView
 
 _TOLERANCE_KWH = 0.0005
 _TOLERANCE = timedelta(seconds=1)
@@ -25,6 +27,12 @@ class Record(msgspec.Struct, frozen=True):
     log: list[dict[str, Any]]
     unknown_cards: list[dict[str, Any]]
     timelines: dict[str, list[dict[str, Any]]]
+    truth: TruthView
+    states: dict[str, list[dict[str, Any]]]
+    history: dict[str, list[dict[str, Any]]]
+    looks: list[dict[str, Live]]
+    health: dict[str, Any]
+    events: list[str]
 
 
 def checks(record: Record) -> Iterator[tuple[str, bool]]:
@@ -81,7 +89,38 @@ def checks(record: Record) -> Iterator[tuple[str, bool]]:
     )
     seen = [item["token"] for item in record.unknown_cards]
     yield "the unknown card is listed, ready to be registered", seen == [(STRANGER.card or "").replace(":", "")]
+    yield from stream_checks(record)
     yield "nothing went wrong in the simulator itself", not record.problems
+
+
+def stream_checks(record: Record) -> Iterator[tuple[str, bool]]:
+    """What the message stream brought, and how it got through the changes of its credentials."""
+    shown = {(plug, item["id"]): item["value"] for plug, items in record.states.items() for item in items}
+    known = {(one.charger_id, one.state_id): one.held.value for one in record.truth.states if one.held}
+    yield f"all {len(known)} states the plugs have are shown, as they last were", bool(known) and known == shown
+    yield (
+        "whoever looked at the plugs saw cars charging, with power, current and energy",
+        len(record.looks) == 2
+        and all(
+            any(one.power_kw > 1 and one.current_a > 1 and one.energy_kwh > 0 for one in seen.values())
+            for seen in record.looks
+        ),
+    )
+    minutes = [(plug, item["at"]) for plug, items in record.history.items() for item in items]
+    yield "the history has minutes of the morning, and none twice", bool(minutes) and len(minutes) == len(set(minutes))
+    yield (
+        "both changes of the message subscription's credentials were followed to the end",
+        record.events.count("rotation.found") == 3 and record.events.count("rotation.completed") == 3,
+    )
+    yield (
+        "the silent stream was noticed, and messages come again",
+        "stream.silent" in record.events
+        and all(not stream["silent"] for stream in record.health["streams"])
+        and len(record.health["streams"]) == 1,
+    )
+    began = {plug for plug, facts in record.timelines.items() if any(fact["event"] == "charging" for fact in facts)}
+    yield "the log knows of sessions that their chargers began to charge", len(began) >= len(record.sessions) - 2
+    yield "nobody was taken for locked out", not [name for name in record.events if name.startswith("lockout.")]
 
 
 def _asked_again(record: Record) -> bool:

@@ -1,4 +1,7 @@
-"""The morning: who comes when, with which card, and what goes wrong on the way. Data only."""
+"""The morning: who comes when, with which card, and what goes wrong on the way, with sessions and with messages.
+
+Data only.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -39,6 +42,11 @@ class Deed(msgspec.Struct, frozen=True):
     grant_to: Person | None = None
     plug_number: int = 0
     faults: dict[str, Fault] | None = None
+    rotate: bool = False
+    """Zaptec changes the key of the message subscription; open listeners fall silent some time later."""
+    silent_at_once: bool = False
+    look: bool = False
+    """Show what the plugs say now."""
 
 
 def visits(plugs: list[str]) -> list[Visit]:
@@ -76,6 +84,17 @@ def deeds(plugs: list[str]) -> list[Deed]:
                 "end-duplicated": Fault(next=1),
             },
         ),
+        Deed(_at(55), "Somebody looks at the plugs.", look=True),
+        Deed(_at(61), "Zaptec changes the key of the message subscription; nobody is told.", rotate=True),
+        Deed(
+            _at(90),
+            "It changes again. The listener falls silent at once, and Zaptec will not say what the new key is.",
+            rotate=True,
+            silent_at_once=True,
+            faults={"details-500": Fault(probability=1)},
+        ),
+        Deed(_at(117), "Zaptec answers again.", faults={"details-500": Fault()}),
+        Deed(_at(127), "Somebody looks at the plugs again.", look=True),
     ]
 
 

@@ -1,14 +1,24 @@
 """Tells what happens, in sentences, from the simulator's own record."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 from simulator.client import SimulatorClient
 from simulator.models import Attempt, HookCall, Session
 
+type Event = dict[str, Any]
+
 REFUSED = {
     "refused": "{who}'s card is refused; the lamp flashes red.",
     "timed-out": "{who} showed no card for five minutes; the charger stops asking.",
+}
+
+STREAM = {
+    "rotation.found": "The app finds that the message subscription has new credentials, and fetches them.",
+    "rotation.completed": "Its listener was restarted with them; messages come again.",
+    "rotation.failed": "The app asks for the new credentials and gets no answer; it will ask again.",
+    "stream.silent": "The app notices that messages have stopped, and asks the plugs' states of Zaptec instead.",
 }
 
 HOW = {"end-delayed": ", late", "end-duplicated": ", late and twice"}
@@ -17,8 +27,12 @@ HOW = {"end-delayed": ", late", "end-duplicated": ", late and twice"}
 class Story:
     """Each call of `news` tells what came since the one before, in order of time."""
 
-    def __init__(self, simulator: SimulatorClient, names: dict[str, str]) -> None:
+    def __init__(self, simulator: SimulatorClient, names: dict[str, str], events: Callable[[], list[Event]]) -> None:
+        """`events` gives what the app has said of its message stream so far."""
         self._simulator = simulator
+        self._events = events
+        self._heard = len(events())
+        self._said = set[str]()
         self._names = names
         self._told: set[tuple[str, str]] = set()
         self._calls = 0
@@ -32,7 +46,20 @@ class Story:
         found += [line for session in sessions for line in self._of_session(session)]
         found += [line for call in calls[self._calls :] for line in self._of_call(call, drivers)]
         self._calls = len(calls)
-        return sorted(found)
+        now = (await self._simulator.clock()).now
+        return sorted(found) + [(now, line) for line in self._of_stream()]
+
+    def _of_stream(self) -> Iterator[str]:
+        """What the app says of its message stream; what it says again and again, once until all is well."""
+        events = self._events()
+        for event in events[self._heard :]:
+            line = STREAM.get(event["event"])
+            if line and line not in self._said:
+                self._said.add(line)
+                yield line
+            if event["event"] == "rotation.completed":
+                self._said.clear()
+        self._heard = len(events)
 
     def _of_attempt(self, attempt: Attempt) -> Iterator[tuple[datetime, str]]:
         plug = self._names[attempt.charger_id]

@@ -23,8 +23,8 @@ async def test_the_demo_tells_the_morning_and_every_check_holds() -> None:
     output = (await process.communicate())[0].decode()
     assert process.returncode == 0, output
     assert "✗" not in output
-    assert output.count("✓") >= 13
-    for told in ("Ingrid", "refused", "session log", "All of it holds."):
+    assert output.count("✓") >= 20
+    for told in ("Ingrid", "refused", "session log", "charging", "messages come again", "All of it holds."):
         assert told in output
 
 

@@ -79,7 +79,7 @@ async def test_facts_stated_at_once_by_many_are_all_kept_and_the_session_is_new_
 
 async def test_the_newest_entry_wins_in_whatever_order_they_come(tables: Tables, other_instance: Tables) -> None:
     entries = [entry_of(1, facts=number, status=f"after {number}") for number in range(1, 9)]
-    random.Random(1).shuffle(entries)  # noqa: S311
+    random.Random(1).shuffle(entries)
 
     await asyncio.gather(
         *(SessionIndex(where).put(entry) for entry, where in zip(entries, [tables, other_instance] * 4, strict=True))
@@ -111,7 +111,7 @@ async def test_new_entries_go_in_by_the_hundred(tables: Tables, count: int) -> N
     index = SessionIndex(tables)
     entries = [entry_of(number) for number in range(count)]
 
-    await index.put_new(random.Random(1).sample(entries, count))  # noqa: S311
+    await index.put_new(random.Random(1).sample(entries, count))
 
     assert await index.page(MARCH, "", None, 1000) == entries
 

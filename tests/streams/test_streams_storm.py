@@ -1,0 +1,16 @@
+"""A small storm over the message stream; `make storm` plays it in full."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.streams.storm import faults_of, storm
+
+pytestmark = pytest.mark.xdist_group("streams")
+
+MESSAGES, CHARGERS = 6000, 60
+
+
+async def test_after_a_storm_the_states_are_the_truth(tmp_path: Path, seed: int) -> None:
+    result = await storm(tmp_path, MESSAGES, CHARGERS, seed)
+    assert faults_of(result, MESSAGES) == [], result
