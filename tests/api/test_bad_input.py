@@ -473,6 +473,9 @@ def test_what_stands_in_an_address_does_not_get_into_the_log(operator: httpx.Cli
             "/hook-credentials/{}",
             "/tokens/{}",
             "/chargers/{}/grants/{}",
+            "/chargers/{}/state",
+            "/chargers/{}/history",
+            "/quarantine/{}",
             "/installations/{}",
             "/sessions/{}",
         ):
@@ -480,6 +483,8 @@ def test_what_stands_in_an_address_does_not_get_into_the_log(operator: httpx.Cli
                 operator.request(method, path.replace("{}", name))
         operator.post(f"/hook-credentials/{name}/rotate")
         operator.post(f"/hook-credentials/{name}/retire")
+        operator.post(f"/quarantine/{name}/replay")
+        operator.get("/chargers", params={"installation": name, "cursor": name})
     operator.put("/hook-credentials/ada@example.com", json={"installations": ["*"]})
     log = stack.host.process.log.read_text()
     assert card not in log

@@ -5,6 +5,7 @@ ones that fit and name things that exist.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from devhost.stack import HOOK_CREDENTIAL, Stack
+from functions.services import Services
+from shared.streams.intake import KIND as STREAM_MESSAGE
 from simulator.shapes import InstallationView
+from tests.api.inside import STREAM, message
 
 CONFIG = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
 DOCUMENT = schemathesis.openapi.from_path(Path(__file__).parents[2] / "docs" / "openapi.yaml", config=CONFIG)
@@ -74,8 +78,12 @@ async def installation(stack: Stack) -> InstallationView:
 
 
 @pytest.fixture
-async def existing(stack: Stack, installation: InstallationView, card: str) -> Existing:
+async def existing(
+    stack: Stack, inside: Services, installation: InstallationView, card: str, now: datetime
+) -> Existing:
     charger = installation.chargers[0].id
+    observed = message(charger, 513, "7400", now - timedelta(minutes=1))
+    await inside.streams.intake.take(STREAM, [(observed, now)])
     async with stack.host.management() as management, stack.host.caller(HOOK_CREDENTIAL, stack.hook_password) as zap:
 
         async def known(answer: httpx.Response, field: str) -> str:
@@ -83,8 +91,6 @@ async def existing(stack: Stack, installation: InstallationView, card: str) -> E
 
         await known(await management.put(f"/installations/{installation.id}", json={"mode": "open"}), "id")
         start = {"chargerId": charger, "tokenCode": card}
-        await zap.post("/hooks/session-end", content=b"no session end")
-        quarantined = (await management.get("/quarantine")).json()["items"][0]["id"]
         return Existing(
             installation=installation.id,
             charger=charger,
@@ -95,7 +101,7 @@ async def existing(stack: Stack, installation: InstallationView, card: str) -> E
             credential=await known(
                 await management.put("/hook-credentials/made-up", json={"installations": ["*"]}), "name"
             ),
-            quarantined=quarantined,
+            quarantined=await inside.quarantine.keep(STREAM_MESSAGE, "not readable then", observed, now),
         )
 
 
@@ -175,12 +181,12 @@ def test_instants_are_answered_in_utc_whatever_offset_they_were_sent_with(send: 
 
 
 def test_pages_put_together_are_the_whole_list(stack: Stack, existing: Existing) -> None:
-    """Of tokens, and of sessions: nothing is missing between two pages, and nothing is there twice."""
+    """Of tokens, sessions and chargers: nothing is missing between two pages, and nothing is there twice."""
     key = {"x-functions-key": stack.host.function_key}
     with httpx.Client(base_url=stack.host.api, headers=key) as operator:
         for number in range(5):
             operator.put("/tokens", json={"token": f"{existing.card[:-2]}F{number}"}).raise_for_status()
-        for path, name in (("/tokens", "id"), ("/sessions", "sessionId")):
+        for path, name in (("/tokens", "id"), ("/sessions", "sessionId"), ("/chargers", "id")):
             whole = operator.get(path, params={"limit": 1000}).raise_for_status().json()
             paged, cursor = [], {}
             while cursor is not None:

@@ -10,6 +10,8 @@ import httpx
 import yaml
 
 from devhost.stack import HOOK_CREDENTIAL, OAUTH_CREDENTIAL, Stack
+from shared.streams.intake import KIND as STREAM_MESSAGE
+from tests.api.inside import add_site, message, services_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "zapbridge.http").read_text()
@@ -77,16 +79,19 @@ def test_it_holds_no_secret_and_no_card_in_an_address() -> None:
     assert not [request.url for request in REQUESTS if "card" in request.url]
 
 
-async def quarantined(stack: Stack) -> str:
-    """The id of a body that was not understood."""
-    async with stack.host.management() as management, stack.host.caller(HOOK_CREDENTIAL, stack.hook_password) as zap:
-        await management.delete("/hook-credentials/spare")  # other tests of the same stack may have made it
-        await zap.post("/hooks/session-end", content=b"not understood")
-        return str((await management.get("/quarantine")).json()["items"][0]["id"])
+async def quarantined(stack: Stack, charger_id: str) -> str:
+    """The id of a message that an older version could not understand."""
+    async with services_of(stack) as services:
+        now = services.clock()
+        return await services.quarantine.keep(
+            STREAM_MESSAGE, "not readable then", message(charger_id, 710, "1", now), now
+        )
 
 
 async def test_every_call_works_in_the_order_of_the_file(stack: Stack, card: str) -> None:
-    installation = await stack.add_installation("The co-op of the .http file", 1)
+    installation = await add_site(stack, "The co-op of the .http file", 1)
+    async with stack.host.management() as management:
+        await management.delete("/hook-credentials/spare")  # other tests of the same stack may have made it
     values = read_variables(TEXT) | {
         "base": stack.host.api,
         "functionKey": stack.host.function_key,
@@ -97,7 +102,7 @@ async def test_every_call_works_in_the_order_of_the_file(stack: Stack, card: str
         "installation": installation.id,
         "charger": installation.chargers[0].id,
         "card": card,
-        "quarantined": await quarantined(stack),
+        "quarantined": await quarantined(stack, installation.chargers[0].id),
     }
 
     def filled(text: str) -> str:

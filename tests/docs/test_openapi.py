@@ -1,6 +1,5 @@
 """docs/openapi.yaml says what the app answers to, and its examples are what it says they are."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ type Route = tuple[str, str]
 
 
 def registered() -> dict[Route, func.AuthLevel]:
-    """Every HTTP route of every role, as (method, path), with who may call it as far as the host checks that.
+    """Every HTTP route of the app, as (method, path), with who may call it as far as the host checks that.
 
-    On an app of its own, since one can be asked for its functions only once.
+    On an app of its own, since one can be asked for its functions only once. The other role has no route of its own.
     """
     app = func.FunctionApp()
-    for blueprint in dict.fromkeys(itertools.chain(*function_app.BLUEPRINTS.values())):
+    for blueprint in function_app.HOOKS:
         app.register_functions(blueprint)
     triggers = [function.get_trigger() for function in app.get_functions()]
     return {
