@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 chargers = func.Blueprint()
 
+_UNKNOWN = "no charger of that id; PUT its installation first, with its chargers or a ZapCloud account"
 _ONLINE, _OPERATION_MODE = -2, 710
 RESOLUTIONS = {
     "1m": timedelta(minutes=1),
@@ -89,7 +90,7 @@ async def get_charger_state(req: func.HttpRequest) -> func.HttpResponse:
     await services().streams.kinds.recall()
     now = await services().streams.reader.now(charger_id, charger.installation_id if charger else None)
     if now is None and charger is None:
-        raise NotFound("no charger of that id; PUT its installation first, with its chargers or a ZapCloud account")
+        raise NotFound(_UNKNOWN)
     device_type = now.device_type if now else None
     return answer(
         StateOutput(
@@ -109,7 +110,7 @@ async def get_charger_history(req: func.HttpRequest) -> func.HttpResponse:
     """Power, currents and session energy from `from` (a day before `to`) until `to` (now), by `resolution` (1m)."""
     charger_id, charger = await _charger(req)
     if charger is None:
-        raise NotFound("no charger of that id; PUT its installation first, with its chargers or a ZapCloud account")
+        raise NotFound(_UNKNOWN)
     resolution = RESOLUTIONS.get(req.params.get("resolution", "1m"))
     if resolution is None:
         raise InvalidInput("a parameter is wrong", {"resolution": f"must be one of {', '.join(RESOLUTIONS)}"})
@@ -138,10 +139,9 @@ async def get_charger_history(req: func.HttpRequest) -> func.HttpResponse:
 async def _charger(req: func.HttpRequest) -> "tuple[str, Charger | None]":
     """The charger of the route by UUID or serial; an id nobody told us of may still have been observed."""
     text = req.route_params.get("id", "")
-    charger_id = canonical_uuid(text)
-    charger = await services().directory.charger(charger_id or text) if charger_id or text.isalnum() else None
+    charger, charger_id = await services().directory.charger(text), canonical_uuid(text)
     if charger is None and charger_id is None:
-        raise NotFound("no charger of that id; PUT its installation first, with its chargers or a ZapCloud account")
+        raise NotFound(_UNKNOWN)
     return charger.id if charger else charger_id or "", charger
 
 

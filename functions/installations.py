@@ -163,11 +163,9 @@ async def _forget_expired_grants(charger_id: str, now: datetime) -> None:
 
 async def _charger_id(req: func.HttpRequest) -> str:
     """The charger of the route, by UUID or serial; raises NotFound where we do not know it."""
-    text = req.route_params.get("id", "")
-    if text.isalnum() or canonical_uuid(text):
-        charger = await services().directory.charger(canonical_uuid(text) or text)
-        if charger:
-            return charger.id
+    charger = await services().directory.charger(req.route_params.get("id", ""))
+    if charger:
+        return charger.id
     raise NotFound("no charger of that id; PUT its installation first, with its chargers or a ZapCloud account")
 
 

@@ -14,6 +14,7 @@ from shared.storage.installations import Installation, Installations
 
 _SETTINGS_AGE = timedelta(seconds=30)
 _RELOAD_EVERY = timedelta(minutes=1)
+_LONGEST_SERIAL = 64
 _PATIENCE_SECONDS = 2.0
 """How long a driver at the plug waits for ZapCloud to tell us of a new charger."""
 
@@ -43,6 +44,10 @@ class Directory:
         self._installation_cache.put(installation.id, installation)
 
     async def charger(self, uuid_or_serial: str) -> Charger | None:
+        """None where we do not know it, and for a text that is neither a UUID nor could be a serial."""
+        is_serial = uuid_or_serial.isalnum() and len(uuid_or_serial) <= _LONGEST_SERIAL
+        if not is_serial and canonical_uuid(uuid_or_serial) is None:
+            return None
         return await self._charger_cache.get(uuid_or_serial.upper())
 
     def last_known_charger(self, uuid_or_serial: str) -> Charger | None:

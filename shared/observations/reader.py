@@ -8,7 +8,7 @@ import msgspec
 
 from shared.observations.folding import CURRENTS_A, OPERATION_MODE, POWER_W, REQUESTING, SESSION_ENERGY_KWH
 from shared.observations.observation import Observation, number_in, observation_from
-from shared.storage.charger_history import ChargerHistory, Minute
+from shared.storage.charger_history import ChargerHistory, Minute, merged_minutes
 from shared.storage.charger_states import UNASSIGNED, ChargerStates, StateTexts, merged
 from shared.storage.chargers import Charger
 
@@ -43,23 +43,28 @@ class ChargerReader:
 
     async def now(self, charger_id: str, installation_id: str | None) -> ChargerNow | None:
         """All states; None where nothing was ever observed. Includes what came before the charger was known to us."""
-        places = {installation_id, UNASSIGNED} - {None}
-        found = await asyncio.gather(*(self._states.read(place, charger_id) for place in sorted(filter(None, places))))
-        both = merged(*found) if len(found) > 1 else found[0]
+        found = await asyncio.gather(
+            *(self._states.read(place, charger_id) for place in (installation_id or UNASSIGNED, UNASSIGNED))
+        )
+        both = merged(*found)
         return _now(charger_id, both) if both else None
 
     async def glance(self, chargers: Iterable[Charger]) -> dict[str, ChargerNow]:
         """Ordinary states only, of many chargers at once; those of which nothing was observed are not there."""
-        by_place: dict[str, list[str]] = {}
-        for charger in chargers:
-            by_place.setdefault(charger.installation_id, []).append(charger.id)
-        found = await asyncio.gather(*(self._states.read_wide(place, ids) for place, ids in by_place.items()))
-        return {charger_id: _now(charger_id, texts) for states in found for charger_id, texts in states.items()}
+        wanted = list(chargers)
+        found = await asyncio.gather(*(self._glance(charger.id, charger.installation_id) for charger in wanted))
+        return {charger.id: _now(charger.id, one) for charger, one in zip(wanted, found, strict=True) if one}
+
+    async def _glance(self, charger_id: str, installation_id: str) -> StateTexts | None:
+        found = await asyncio.gather(
+            *(self._states.read_wide(place, charger_id) for place in (installation_id, UNASSIGNED))
+        )
+        return merged(*found)
 
     async def is_requesting(self, installation_id: str, charger_id: str, since: datetime) -> bool:
         """Whether a vehicle at the charger asks to charge (710 = 2), and has since then."""
-        states = await self._states.read_wide(installation_id, [charger_id])
-        text = states[charger_id].texts.get(OPERATION_MODE) if charger_id in states else None
+        states = await self._glance(charger_id, installation_id)
+        text = states.texts.get(OPERATION_MODE) if states else None
         newest = observation_from(charger_id, OPERATION_MODE, text) if text else None
         return newest is not None and newest.value == REQUESTING and newest.at <= since
 
@@ -67,7 +72,10 @@ class ChargerReader:
         self, charger_id: str, installation_id: str, start: datetime, end: datetime, resolution: timedelta
     ) -> list[MeteredInterval]:
         """Intervals that hold anything, from `start` until before `end`, aligned to the clock in UTC."""
-        minutes = await self._history.read(installation_id, charger_id, start, end)
+        found = await asyncio.gather(
+            *(self._history.read(place, charger_id, start, end) for place in (installation_id, UNASSIGNED))
+        )
+        minutes = merged_minutes(*found)
         intervals: dict[datetime, list[Minute]] = {}
         for minute in minutes:
             begin = minute.at - (minute.at - datetime.min.replace(tzinfo=minute.at.tzinfo)) % resolution

@@ -34,21 +34,24 @@ class EndHook:
             report = read_end(content)
         except InvalidInput as error:
             reason = "; ".join(f"{field} {fault}" for field, fault in error.fields.items()) or str(error)
-            await self._intake.quarantine(_KIND, reason, body)
+            await self._intake.quarantine(_KIND, reason, body, principal)
             raise
+        await self._take(principal, report)
+        await self._intake.note_shape(_KIND, content)
+
+    async def replay(self, principal: Principal, body: bytes) -> None:
+        """A report that was quarantined, tried again; raises InvalidInput where it still cannot be understood, and
+        NotFound like `accept`.
+        """
+        await self._take(principal, read_end(json_object(body)))
+
+    async def _take(self, principal: Principal, report: EndReport) -> None:
         known = await self._ledger.view(report.session_id)
         if known and known.installation_id and not principal.may_speak_for(known.installation_id):
             telemetry.warning("end.wrong_installation", credential=principal.name, sessionId=report.session_id)
             raise NotFound("no such session at this credential's installations")
         installation_id = known.installation_id if known else None
         await self.record(report, Source.END_HOOK, installation_id or principal.only_installation)
-        await self._intake.note_shape(_KIND, content)
-
-    async def replay(self, body: bytes) -> None:
-        """A report that was quarantined, tried again; raises InvalidInput where it still cannot be understood."""
-        report = read_end(json_object(body))
-        known = await self._ledger.view(report.session_id)
-        await self.record(report, Source.END_HOOK, known.installation_id if known else None)
 
     async def record(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 from shared import telemetry
 from shared.clock import Clock
 from shared.errors import StorageUnavailable
+from shared.security.principal import Principal
 from shared.storage.quarantine import Quarantine, Shape
 from shared.zapcloud.shapes import sample_of, shape_of
 
@@ -35,7 +36,7 @@ class Intake:
         if new:
             telemetry.event("hook.shape_new", kind=kind, shape=shape[:1000])
 
-    async def quarantine(self, kind: str, reason: str, body: bytes) -> None:
+    async def quarantine(self, kind: str, reason: str, body: bytes, principal: Principal) -> None:
         """Keep a body that makes no sense; raises StorageUnavailable where that cannot be done."""
-        identity = await self._quarantine.keep(kind, reason, body, self._clock())
+        identity = await self._quarantine.keep(kind, reason, body, self._clock(), principal.installations)
         telemetry.warning("hook.body_not_understood", kind=kind, reason=reason, quarantineId=identity)

@@ -84,18 +84,18 @@ class StartHook:
             async with asyncio.timeout(patience.total_seconds()):
                 request = await self._placing.place(fields, principal)
                 await self._outage.write_down(request.charger_id)
-                answer = await self._decide(request, body)
+                answer = await self._decide(request, body, principal)
         except (StorageUnavailable, Conflict, LimitExceeded, TimeoutError) as error:
             return self._answer_without_storage(fields, principal, error)
         self._outage.write_down_soon()
         return answer
 
-    async def _decide(self, request: StartRequest, body: bytes) -> StartAnswer:
+    async def _decide(self, request: StartRequest, body: bytes, principal: Principal) -> StartAnswer:
         if not request.unreadable:
             answer = await self._admission.decide(request)
         else:
             reason = "; ".join(f"{field} {fault}" for field, fault in sorted(request.unreadable.items()))
-            await self._intake.quarantine(_KIND, reason, body)
+            await self._intake.quarantine(_KIND, reason, body, principal)
             if request.mode is Mode.ENFORCE:
                 return StartAnswer(Outcome.NOT_AUTHORIZED, message=reason)
             answer = await self._admission.let_in_without_understanding(request, body)

@@ -57,3 +57,12 @@ class ChargerHistory:
 
 def _partition(installation_id: str, at: datetime) -> str:
     return f"{installation_id}|{at:%Y%m%d}"
+
+
+def merged_minutes(one: list[Minute], other: list[Minute]) -> list[Minute]:
+    """What two partitions know of one charger's minutes, together and in order of time."""
+    texts: dict[datetime, dict[int, str]] = {}
+    for minute in (*one, *other):
+        known = texts.setdefault(minute.at, {})
+        known |= {state: text for state, text in minute.texts.items() if text > known.get(state, "")}
+    return [Minute(at, known) for at, known in sorted(texts.items())]

@@ -5,7 +5,6 @@ instant of the latest, `deviceId` and `deviceType`. A long value, and a state th
 has room for 252 properties), has a row of its own (`x|<charger>|<state>`).
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,10 +67,10 @@ class ChargerStates:
         own = await self._table.partition(installation_id, after=prefix, before=f"{prefix}~")
         return _states(wide, own)
 
-    async def read_wide(self, installation_id: str, charger_ids: list[str]) -> dict[str, StateTexts]:
-        """The wide rows of those chargers of which there are any: without long values and unknown states."""
-        rows = await asyncio.gather(*(self._table.get(installation_id, _wide_key(one)) for one in charger_ids))
-        return {one: _states(row, []) for one, row in zip(charger_ids, rows, strict=True) if row}
+    async def read_wide(self, installation_id: str, charger_id: str) -> StateTexts | None:
+        """The same without long values and states the catalogue does not know."""
+        row = await self._table.get(installation_id, _wide_key(charger_id))
+        return _states(row, []) if row else None
 
 
 def merged(one: StateTexts | None, other: StateTexts | None) -> StateTexts | None:

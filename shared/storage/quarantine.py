@@ -23,13 +23,17 @@ _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`kind` is the door it came through, `reason` why it was not understood; `size_bytes` counts the whole body."""
+    """`kind` is the door it came through, `reason` why it was not understood; `size_bytes` counts the whole body.
+
+    `installations` are those that whoever brought it may speak for, "*" for all.
+    """
 
     id: str
     at: datetime
     kind: str
     reason: str
     size_bytes: int
+    installations: tuple[str, ...] = ("*",)
 
     @property
     def key(self) -> str:
@@ -49,10 +53,15 @@ class Quarantine:
     def __init__(self, tables: Tables) -> None:
         self._table = tables["Quarantine"]
 
-    async def keep(self, kind: str, reason: str, body: bytes, at: datetime) -> str:
-        """Store a body; the same body at the same door again is the same item. Returns its id."""
-        identity = hashlib.sha256(kind.encode() + b"\0" + body).hexdigest()[:32]
-        item = Quarantined(id=identity, at=at, kind=kind, reason=reason[:1000], size_bytes=len(body))
+    async def keep(
+        self, kind: str, reason: str, body: bytes, at: datetime, installations: tuple[str, ...] = ("*",)
+    ) -> str:
+        """Store a body; the same body by the same door and caller again is the same item. Returns its id."""
+        caller = "\0".join((kind, *sorted(installations))).encode()
+        identity = hashlib.sha256(caller + b"\0" + body).hexdigest()[:32]
+        item = Quarantined(
+            id=identity, at=at, kind=kind, reason=reason[:1000], size_bytes=len(body), installations=installations
+        )
         kept = body[:MAX_KEPT_BYTES]
         chunks = {
             f"body{number:02}": kept[start : start + _CHUNK_BYTES]

@@ -416,3 +416,15 @@ async def test_a_card_a_charger_read_is_told_in_its_state_and_nowhere_else(
         assert answer.status_code == 200
         assert card not in answer.text
     assert card not in stack.host.process.log.read_text()
+
+
+async def test_what_came_before_a_charger_was_known_is_shown_once_it_is_known(
+    management: httpx.AsyncClient, inside: Services, now: datetime
+) -> None:
+    charger, place, then = str(uuid.uuid4()), str(uuid.uuid4()), now - timedelta(minutes=1)
+    await bring(inside, now, message(charger, MODE, "3", then), message(charger, POWER, "7400", then))
+    (await management.put(f"/installations/{place}", json={"chargers": [{"id": charger}]})).raise_for_status()
+    assert len((await state_of(management, charger))["observations"]) == 2
+    (listed,) = (await management.get("/chargers", params={"installation": place})).json()["items"]
+    assert listed["operationMode"] == "3"
+    assert [one["powerW"] for one in (await history_of(management, charger)).values()] == [7400]

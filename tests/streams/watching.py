@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,16 @@ class Watching:
         return now.observations[state].value if now and state in now.observations else None
 
     async def differences(self) -> list[tuple[str, int, Known, Observation | None]]:
-        """Of every state of every charger: where the store and the newer of what was sent and what REST says differ."""
+        """Of every state of every charger: where the store and what REST says differ; REST tells milliseconds."""
         found = []
         for truth in (await self.simulator.truth()).states:
-            known = truth.streamed
-            if truth.held and (known is None or truth.held.is_after(known)):
-                known = truth.held
-            assert known
+            if truth.held is None:
+                continue
             stored = await self.services.streams.reader.now(truth.charger_id, self.site.id)
             kept = stored.observations.get(truth.state_id) if stored else None
-            if kept is None or (kept.at, kept.value) != (known.at, known.value):
-                found.append((truth.charger_id, truth.state_id, known, kept))
+            same_instant = kept is not None and abs(kept.at - truth.held.at) < timedelta(milliseconds=1)
+            if kept is None or not same_instant or kept.value != truth.held.value:
+                found.append((truth.charger_id, truth.state_id, truth.held, kept))
         return found
 
 
