@@ -1,16 +1,19 @@
 """What chargers do: a cable is plugged in, a card scanned, energy flows, the cable is pulled, the network fails.
 
 The start of a session is decided elsewhere (hooks.py); without web hooks ZapCloud authorizes by itself, anonymously.
-An offline charger decides alone, and ZapCloud hears of its sessions when it is back.
+An offline charger decides alone, and ZapCloud hears of its sessions when it is back. What is observed in which order is
+that of a Zaptec Go: the card before anybody has authorized it, the completed session after the vehicle has gone.
 """
 
-from datetime import datetime
+from datetime import timedelta
 
 import msgspec
 
 from simulator.errors import ConflictError
-from simulator.hooks import EndCaller, StartCaller, conclude, iso_utc
+from simulator.faults import Faults
+from simulator.hooks import EndCaller, StartCaller, conclude
 from simulator.kernel import Kernel, Signal
+from simulator.messages import instant_text
 from simulator.models import (
     Attempt,
     AuthenticationType,
@@ -23,19 +26,19 @@ from simulator.models import (
     StateId,
 )
 from simulator.ocmf import signed_session
+from simulator.readings import CURRENTS, NOMINAL_V, PHASES, is_charging, number_text
 from simulator.world import FIRMWARE, World
 
-VOLTAGE_V = 230
-PHASES = 3
 DEFAULT_POWER_KW = 11.0
 
 
 class Chargers:
     """Every charger of the world, as those who stand in front of it use it."""
 
-    def __init__(self, kernel: Kernel, world: World, start: StartCaller, end: EndCaller) -> None:
+    def __init__(self, kernel: Kernel, world: World, faults: Faults, start: StartCaller, end: EndCaller) -> None:
         self._kernel = kernel
         self._world = world
+        self._faults = faults
         self._start = start
         self._end = end
 
@@ -77,7 +80,7 @@ class Chargers:
     def finish(self, charger_id: str) -> None:
         """The vehicle is full: it draws no more, but its cable stays connected and the session goes on."""
         charger = self._world.charger(charger_id)
-        if charger.session and charger.operation_mode == OperationMode.CHARGING:
+        if charger.session and is_charging(charger):
             self._draw(charger, charger.session, 0.0)
             self._mode(charger, OperationMode.FINISHED)
 
@@ -96,8 +99,10 @@ class Chargers:
         charger.plugged = None
         session = charger.session
         if session:
-            self._complete(charger, session)
+            self._stop(charger, session)
         self._mode(charger, OperationMode.DISCONNECTED)
+        if session:
+            self._complete(charger, session)
         self._world.observe(charger, StateId.CURRENT_USER, "")
         return session
 
@@ -111,6 +116,7 @@ class Chargers:
         charger = self._world.charger(charger_id)
         charger.online = True
         self._world.observe(charger, StateId.IS_ONLINE, "1")
+        self._world.send_unsent(charger)
         for session in charger.unreported:
             self._close(session)
         charger.unreported.clear()
@@ -184,22 +190,26 @@ class Chargers:
         else:
             session.offline = True
             session.commit_metadata = CommitMetadata.OFFLINE | CommitMetadata.RELIABLE_CLOCK
+        charger.readings.clear()
         self._world.observe(charger, StateId.SESSION_ID, session.id)
         self._mode(charger, OperationMode.CHARGING)
         self._draw(charger, session, plugged.power_kw)
         plugged.attempt.session_id = session.id
         conclude(plugged, "authorized", now)
 
-    def _complete(self, charger: Charger, session: Session) -> None:
-        """End the charger's session; ZapCloud closes it now, or once the charger is back online."""
+    def _stop(self, charger: Charger, session: Session) -> None:
+        """Energy flows no more, and what flowed is signed."""
         now = self._kernel.now()
-        session.signed_session = signed_session(session, now, FIRMWARE)
+        session.signed_session = signed_session(session, now, FIRMWARE, charger.readings)
         self._draw(charger, session, 0.0)
         session.end = now
-        charger.session = None
         charger.meter_kwh = round(charger.meter_kwh + session.energy_kwh, 3)
-        self._world.observe(charger, StateId.SIGNED_METER_VALUE, session.signed_session)
-        self._world.observe(charger, StateId.COMPLETED_SESSION, completed_session(session))
+
+    def _complete(self, charger: Charger, session: Session) -> None:
+        """The charger is done with its session; ZapCloud closes it now, or once the charger is back online."""
+        charger.session = None
+        self._world.observe(charger, StateId.SIGNED_METER_VALUE, session.signed_session or "")
+        self._world.observe(charger, StateId.COMPLETED_SESSION, completed_session(session, charger.clock_ahead))
         self._world.observe(charger, StateId.SESSION_ID, "")
         if charger.online:
             self._close(session)
@@ -217,13 +227,14 @@ class Chargers:
             self._kernel.spawn(self._end.tell(session), f"session end {session.id}")
 
     def _draw(self, charger: Charger, session: Session, power_kw: float) -> None:
-        now: datetime = self._kernel.now()
-        session.draw(power_kw, now)
-        current_a = power_kw * 1000 / (VOLTAGE_V * PHASES)
-        for state in (StateId.CURRENT_PHASE_1, StateId.CURRENT_PHASE_2, StateId.CURRENT_PHASE_3):
-            self._world.observe(charger, state, f"{current_a:.3f}")
-        self._world.observe(charger, StateId.TOTAL_CHARGE_POWER_W, f"{power_kw * 1000:.3f}")
-        self._world.observe(charger, StateId.SESSION_ENERGY_KWH, f"{session.energy_kwh:.3f}")
+        flowed = session.power_kw > 0
+        session.draw(power_kw, self._kernel.now())
+        if power_kw or (flowed and not self._faults.strikes("readings-persist", charger.id)):
+            current = number_text(charger, power_kw * 1000 / (NOMINAL_V * PHASES))
+            for state in CURRENTS:
+                self._world.observe(charger, state, current)
+            self._world.observe(charger, StateId.TOTAL_CHARGE_POWER_W, number_text(charger, power_kw * 1000))
+        self._world.observe(charger, StateId.SESSION_ENERGY_KWH, number_text(charger, session.energy_kwh))
 
     def _mode(self, charger: Charger, mode: OperationMode) -> None:
         self._world.observe(charger, StateId.OPERATION_MODE, str(mode.value))
@@ -240,13 +251,14 @@ def canonical_token(scanned: str) -> str:
     return "nfc-" + "".join(character for character in scanned if character not in " :-").upper()
 
 
-def completed_session(session: Session) -> str:
-    """The value of observation 723."""
+def completed_session(session: Session, clock_ahead: timedelta) -> str:
+    """The value of observation 723; its instants are those of the charger's clock."""
+    end = session.end or session.start
     body = {
         "SessionId": session.id,
         "Energy": session.energy_kwh,
-        "StartDateTime": iso_utc(session.start),
-        "EndDateTime": iso_utc(session.end or session.start),
+        "StartDateTime": instant_text(session.start + clock_ahead, cloud_made=False),
+        "EndDateTime": instant_text(end + clock_ahead, cloud_made=False),
         "ReliableClock": True,
         "StoppedByRFID": False,
         "AuthenticationCode": session.token or "",

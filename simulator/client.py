@@ -10,9 +10,20 @@ import msgspec
 from simulator.chargers import DEFAULT_POWER_KW
 from simulator.faults import Fault
 from simulator.kernel import Problem
-from simulator.models import Attempt, HookCall, RestRequest, Session, TimerRun
+from simulator.models import Attempt, HookCall, RestRequest, Session, TimerRun, TokenRequest, UserGroup
 from simulator.settings import Settings
-from simulator.shapes import MOST_IDLE_S, ClockView, Health, Idle, InstallationView, Items
+from simulator.shapes import (
+    MOST_IDLE_S,
+    ChargerView,
+    ClockView,
+    Health,
+    Idle,
+    InstallationView,
+    Items,
+    ServiceBusView,
+    StreamView,
+    TruthView,
+)
 from simulator.visits import Visit
 
 LONGEST_RUN_S = 600
@@ -76,6 +87,43 @@ class SimulatorClient:
         path = f"/sim/installations/{installation_id}"
         return await self._ask(InstallationView, "PATCH", path, portal_settings)
 
+    async def add_user_group(self, name: str, *installation_ids: str) -> UserGroup:
+        """A user group whose installations share one message subscription."""
+        return await self._ask(UserGroup, "POST", "/sim/usergroups", {"name": name, "installations": installation_ids})
+
+    async def set_clock_ahead(self, charger_id: str, seconds: float) -> ChargerView:
+        """Make a charger's own clock wrong by so much."""
+        return await self._ask(ChargerView, "PATCH", f"/sim/chargers/{charger_id}", {"clock_ahead_s": seconds})
+
+    async def service_bus(self) -> ServiceBusView:
+        """Every message subscription, with what opens it and what became of its messages."""
+        return await self._ask(ServiceBusView, "GET", "/sim/service-bus")
+
+    async def rotate_messaging(
+        self, owner_id: str, *, topic: bool = False, silent_after_s: float | None = None, detach: bool = False
+    ) -> StreamView:
+        """Change the credentials of an installation's or a user group's subscription (see RotateBody)."""
+        body = {"topic": topic, "silent_after_s": silent_after_s, "detach": detach}
+        return await self._ask(StreamView, "POST", f"/sim/streams/{owner_id}/rotate-messaging", body)
+
+    async def disable_messaging(self, owner_id: str) -> StreamView:
+        """Disable a subscription, as after 14 days without use."""
+        return await self._ask(StreamView, "POST", f"/sim/streams/{owner_id}/disable-messaging")
+
+    async def steal(self, owner_id: str, count: int) -> StreamView:
+        """Have another consumer take so many of the next messages."""
+        return await self._ask(StreamView, "POST", f"/sim/streams/{owner_id}/steal", {"count": count})
+
+    async def traffic(self, messages: int, seconds: float = 0, *installation_ids: str) -> int:
+        """Have chargers make so many observations over so many seconds; returns how many chargers take part."""
+        body = {"messages": messages, "seconds": seconds, "installations": installation_ids or None}
+        return (await self._ask(dict[str, int], "POST", "/sim/traffic", body))["chargers"]
+
+    async def truth(self, owner_id: str | None = None) -> TruthView:
+        """What the app must know, of one subscription's chargers or of all."""
+        query = f"?owner={owner_id}" if owner_id else ""
+        return await self._ask(TruthView, "GET", f"/sim/truth{query}")
+
     async def plug(self, charger_id: str, driver: str = "", power_kw: float = DEFAULT_POWER_KW) -> Attempt:
         body = {"driver": driver, "power_kw": power_kw}
         return await self._ask(Attempt, "POST", f"/sim/chargers/{charger_id}/plug", body)
@@ -133,6 +181,9 @@ class SimulatorClient:
 
     async def requests(self) -> list[RestRequest]:
         return (await self._ask(Items[RestRequest], "GET", "/sim/requests")).items
+
+    async def token_requests(self) -> list[TokenRequest]:
+        return (await self._ask(Items[TokenRequest], "GET", "/sim/token-requests")).items
 
     async def timer_runs(self) -> list[TimerRun]:
         return (await self._ask(Items[TimerRun], "GET", "/sim/timers")).items

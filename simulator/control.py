@@ -3,22 +3,25 @@
 In virtual time a request that changes something is answered once all that it makes due at this instant is done.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from simulator.bodies import Handler, answer, read
 from simulator.chargers import Chargers
-from simulator.errors import SimulatorError
+from simulator.control_messaging import MessagingControl
 from simulator.faults import Faults
 from simulator.kernel import Kernel
-from simulator.models import Installation, Session
+from simulator.models import Charger, Installation, Session
 from simulator.oauth import TokenService
 from simulator.settings import merged
 from simulator.shapes import (
     Advance,
     Bound,
+    ChargerBody,
     ChargerView,
     ClockView,
     Health,
@@ -35,29 +38,6 @@ from simulator.timers import Host, HostTimers
 from simulator.visits import Drivers
 from simulator.world import World
 
-type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def answer(value: Any, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json", status=status)
-
-
-async def read[T](request: web.Request, shape: type[T]) -> T:
-    """The body as `shape`; an empty one is an empty object."""
-    return msgspec.json.decode(await request.read() or b"{}", type=shape)
-
-
-@web.middleware
-async def problems_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What the control API refuses is said as application/problem+json."""
-    try:
-        return await handler(request)
-    except (SimulatorError, msgspec.DecodeError) as error:
-        kind = type(error) if isinstance(error, SimulatorError) else SimulatorError
-        status, title = kind.status, kind.title
-        body = msgspec.json.encode({"title": title, "status": status, "detail": str(error)})
-        return web.Response(body=body, content_type="application/problem+json", status=status)
-
 
 class Control:
     """Serves `/sim/…`."""
@@ -71,6 +51,7 @@ class Control:
         drivers: Drivers,
         timers: HostTimers,
         tokens: TokenService,
+        messaging: MessagingControl,
     ) -> None:
         self._kernel = kernel
         self._world = world
@@ -79,6 +60,7 @@ class Control:
         self._drivers = drivers
         self._timers = timers
         self._tokens = tokens
+        self._messaging = messaging
 
     def routes(self) -> list[web.RouteDef]:
         world = self._world
@@ -91,6 +73,7 @@ class Control:
             web.get("/sim/installations", self._installations),
             web.post("/sim/installations", self._add_installation),
             web.patch("/sim/installations/{id}", self._configure),
+            web.patch("/sim/chargers/{id}", self._change_charger),
             web.post("/sim/chargers/{id}/plug", self._plug),
             web.post("/sim/chargers/{id}/scan", self._scan),
             web.post("/sim/chargers/{id}/finish", self._act(self._chargers.finish)),
@@ -108,8 +91,10 @@ class Control:
             web.get("/sim/attempts", self._list(lambda: world.attempts)),
             web.get("/sim/calls", self._list(lambda: world.calls)),
             web.get("/sim/requests", self._list(lambda: world.requests)),
+            web.get("/sim/token-requests", self._list(lambda: world.token_requests)),
             web.get("/sim/timers", self._list(lambda: world.timer_runs)),
             web.get("/sim/problems", self._list(lambda: self._kernel.problems)),
+            *self._messaging.routes(),
         ]
 
     def _act(self, action: Callable[[str], Session | None]) -> Handler:
@@ -168,6 +153,7 @@ class Control:
                 value = getattr(changes, name)
                 if value is not msgspec.UNSET:
                     setattr(installation, name, value)
+            self._messaging.follow()
 
         await self._kernel.perform(change)
         return answer(self._view(installation))
@@ -181,18 +167,13 @@ class Control:
             installation.webhooks_auth_url,
             installation.webhooks_session_start_url,
             installation.webhooks_session_end_url,
-            [
-                ChargerView(
-                    charger.id,
-                    charger.device_id,
-                    charger.name,
-                    charger.operation_mode,
-                    charger.online,
-                    charger.session.id if charger.session else None,
-                )
-                for charger in chargers
-            ],
+            [charger_view(charger) for charger in chargers],
         )
+
+    async def _change_charger(self, request: web.Request) -> web.Response:
+        charger = self._world.charger(request.match_info["id"])
+        charger.clock_ahead = timedelta(seconds=(await read(request, ChargerBody)).clock_ahead_s)
+        return answer(charger_view(charger))
 
     async def _plug(self, request: web.Request) -> web.Response:
         body = await read(request, PlugBody)
@@ -247,3 +228,14 @@ class Control:
             for session in known.values()
         ]
         return answer(Items(sorted(shown, key=lambda session: (session.start, session.id))))
+
+
+def charger_view(charger: Charger) -> ChargerView:
+    return ChargerView(
+        charger.id,
+        charger.device_id,
+        charger.name,
+        charger.operation_mode,
+        charger.online,
+        charger.session.id if charger.session else None,
+    )

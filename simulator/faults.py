@@ -25,14 +25,31 @@ type FaultName = Literal[
     "rest-slow",
     "oauth-refused",
     "oauth-unavailable",
+    "details-403",
+    "details-204",
+    "details-500",
+    "state-duplicated",
+    "readings-persist",
+    "message-lost",
+    "message-stolen",
+    "message-late",
+    "message-aged",
+    "message-reordered",
+    "message-duplicated",
+    "message-repeated",
+    "message-mangled",
+    "message-garbage",
+    "message-of-nobody",
+    "message-foreign",
+    "message-unknown-id",
 ]
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """Strikes the next `next` matching calls, and after them each with `probability`.
 
-    `chargers`, if given, limits a hook's fault to those. `seconds` is the length of a delay (simulated for hooks, real
-    for `rest-slow`), `status` the answer of `rest-5xx`.
+    `chargers`, if given, limits a fault of hooks, messages or states to those. `seconds` is the length of a delay
+    (simulated, but real for `rest-slow`), `status` the answer of `rest-5xx`.
     """
 
     probability: float = 0.0

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
@@ -75,6 +75,8 @@ class Kernel(ABC):
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.before_moving: list[Callable[[], Awaitable[None]]] = []
+        """In virtual time, what the clock waits for whenever it is about to move, and whoever drives it as well."""
         self._alive: dict[asyncio.Task[Any], Activity] = {}
         self._numbers = itertools.count()
         self._closed = False

@@ -3,7 +3,7 @@
 Identifiers are lower-case hyphenated UUIDs, energy is kWh, power kW, times aware UTC datetimes.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Literal
 
@@ -25,6 +25,12 @@ class StateId(IntEnum):
     """The observations a simulated charger has (guide 6.5.8, pp. 16-17, and ZapCloud's constants)."""
 
     IS_ONLINE = -2
+    PULSE = -1
+    TEMPERATURE_C = 201
+    HUMIDITY_PERCENT = 270
+    VOLTAGE_PHASE_1 = 501
+    VOLTAGE_PHASE_2 = 502
+    VOLTAGE_PHASE_3 = 503
     CURRENT_PHASE_1 = 507
     CURRENT_PHASE_2 = 508
     CURRENT_PHASE_3 = 509
@@ -37,7 +43,12 @@ class StateId(IntEnum):
     SESSION_ID = 721
     CURRENT_USER = 722
     COMPLETED_SESSION = 723
+    SIGNAL_STRENGTH = 809
     FIRMWARE = 911
+
+
+CLOUD_MADE = frozenset({StateId.IS_ONLINE, StateId.IS_ENABLED, StateId.IS_STAND_ALONE})
+"""Observations that ZapCloud makes itself: the charger's connection and its settings."""
 
 
 class OperationMode(IntEnum):
@@ -78,7 +89,17 @@ class Installation(msgspec.Struct):
     offline_allow_anonymous: bool = True
 
 
+class UserGroup(msgspec.Struct):
+    """Installations that share one message subscription."""
+
+    id: str
+    name: str
+    installation_ids: list[str]
+
+
 class Observation(msgspec.Struct, frozen=True):
+    """What a state is and since when, by a clock that is right; an empty value is a cleared one."""
+
     state_id: int
     timestamp: datetime
     value: str
@@ -179,7 +200,16 @@ class Charger:
         self.circuit_id = ""
         self.online = True
         self.meter_kwh = 0.0
+        self.clock_ahead = timedelta()
+        """How much the charger's own clock is wrong; it shows in all timestamps that the charger writes."""
         self.states: dict[int, Observation] = {}
+        """What ZapCloud knows."""
+        self.previous: dict[int, Observation] = {}
+        """What ZapCloud knew of each state before that."""
+        self.unsent: list[Observation] = []
+        """What the charger observed while it was offline."""
+        self.readings: list[tuple[datetime, float]] = []
+        """Instant and session energy (kWh) of the signed readings of the running session."""
         self.plugged: Plugged | None = None
         self.session: Session | None = None
         self.unreported: list[Session] = []
@@ -187,7 +217,19 @@ class Charger:
 
     @property
     def operation_mode(self) -> int:
-        return int(self.states[StateId.OPERATION_MODE].value)
+        known = self.newest(StateId.OPERATION_MODE)
+        return int(known.value) if known else OperationMode.DISCONNECTED
+
+    def newest(self, state_id: int) -> Observation | None:
+        """The charger's own latest observation of a state, which ZapCloud need not have."""
+        for observation in reversed(self.unsent):
+            if observation.state_id == state_id:
+                return observation
+        return self.states.get(state_id)
+
+    def claimed_instant(self, observation: Observation) -> datetime:
+        """The observation's timestamp as it is written, by the charger's clock or by ZapCloud's."""
+        return observation.timestamp + (timedelta() if observation.state_id in CLOUD_MADE else self.clock_ahead)
 
 
 class HookCall(msgspec.Struct):
@@ -216,6 +258,14 @@ class RestRequest(msgspec.Struct, frozen=True):
     at: datetime
     method: str
     path: str
+    status: int
+
+
+class TokenRequest(msgspec.Struct, frozen=True):
+    """A request to the token service and how it was answered."""
+
+    at: datetime
+    grant_type: str
     status: int
 
 

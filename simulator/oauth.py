@@ -1,11 +1,15 @@
 """Who may use the REST API: the token service, and how often.
 
 ZapCloud grants tokens for a password and, with the scope offline_access, single-use refresh tokens (guide 6.5.8,
-pp. 3-4); it lets each user make 10 requests a second with a burst of 15 (docs.zaptec.com, "API rate limiting").
+pp. 3-4). Using one again makes all that stem from the same login bad, as users of the live service have seen. Each user
+may make 10 requests a second with a burst of 15 (docs.zaptec.com, "API rate limiting").
 """
 
+import itertools
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+
+import msgspec
 
 from simulator.world import World
 
@@ -18,6 +22,15 @@ class InvalidGrantError(Exception):
     """The credentials are not good; the message is the `error_description`."""
 
 
+class RefreshToken(msgspec.Struct):
+    """A single-use refresh token; its family are those that stem from one login."""
+
+    user: str
+    family: int
+    expiry: datetime
+    used: bool = False
+
+
 class TokenService:
     """Issues and checks access tokens; they live in simulated time."""
 
@@ -25,28 +38,29 @@ class TokenService:
         self._world = world
         self._passwords = {username: password}
         self._access: dict[str, tuple[str, datetime]] = {}
-        self._refresh: dict[str, str] = {}
+        self._refresh: dict[str, RefreshToken] = {}
+        self._families = itertools.count()
+        self._dead: set[int] = set()
 
     def grant(self, form: Mapping[str, str]) -> dict[str, str | int]:
         """Answer a request for a token.
 
         Raises:
-            InvalidGrantError: wrong user or password, a refresh token used before, or another grant type.
+            InvalidGrantError: wrong user or password, a refresh token that is unknown, expired or used before (which
+                makes the others of its family bad as well), or another grant type.
         """
         match form.get("grant_type"):
             case "password":
                 user = form.get("username", "")
                 if user not in self._passwords or self._passwords[user] != form.get("password"):
                     raise InvalidGrantError("invalid_username_or_password")
-                offline = "offline_access" in form.get("scope", "").split()
+                family = next(self._families) if "offline_access" in form.get("scope", "").split() else None
             case "refresh_token":
-                found = self._refresh.pop(form.get("refresh_token", ""), None)
-                if found is None:
-                    raise InvalidGrantError("The specified refresh token is invalid or was used before.")
-                user, offline = found, True
+                token = self._use(form.get("refresh_token", ""))
+                user, family = token.user, token.family
             case _:
                 raise InvalidGrantError("The grant type is not supported.")
-        return self._issue(user, offline=offline)
+        return self._issue(user, family)
 
     def user_of(self, access_token: str) -> str | None:
         """Whose token it is, if it is still good."""
@@ -57,14 +71,27 @@ class TokenService:
         """Make every access token bad, as a rotation of ZapCloud's signing keys would."""
         self._access.clear()
 
-    def _issue(self, user: str, *, offline: bool) -> dict[str, str | int]:
+    def _use(self, refresh_token: str) -> RefreshToken:
+        token = self._refresh.get(refresh_token)
+        if token is None or token.expiry <= self._world.now():
+            raise InvalidGrantError("The specified refresh token is invalid or has expired.")
+        if token.used:
+            self._dead.add(token.family)
+            raise InvalidGrantError("Refresh token re-use was detected.")
+        if token.family in self._dead:
+            raise InvalidGrantError("The specified refresh token was revoked.")
+        token.used = True
+        return token
+
+    def _issue(self, user: str, family: int | None) -> dict[str, str | int]:
         life_s = self._world.settings.access_token_s
         token = self._world.secret()
         self._access[token] = (user, self._world.now() + timedelta(seconds=life_s))
         answer: dict[str, str | int] = {"access_token": token, "token_type": "Bearer", "expires_in": life_s}
-        if offline:
+        if family is not None:
             refresh = answer["refresh_token"] = self._world.secret()
-            self._refresh[refresh] = user
+            expiry = self._world.now() + timedelta(seconds=self._world.settings.oauth_refresh_life_s)
+            self._refresh[refresh] = RefreshToken(user, family, expiry)
         return answer
 
 

@@ -17,7 +17,12 @@ READY = re.compile(r"simulator ready at (\S+)")
 
 @asynccontextmanager
 async def running_simulator(
-    *, start: datetime | None = None, clock_file: Path | None = None, seed: int = 1, port: int = 0
+    *,
+    start: datetime | None = None,
+    clock_file: Path | None = None,
+    seed: int = 1,
+    port: int = 0,
+    service_bus_port: int = 0,
 ) -> AsyncIterator[SimulatorClient]:
     """A client of a simulator that runs until the context ends; with `start` its time is virtual.
 
@@ -26,7 +31,8 @@ async def running_simulator(
     Raises:
         RuntimeError: the simulator did not start; it has said why on standard error.
     """
-    arguments = ["--port", str(port), "--seed", str(seed), "--mode", "virtual" if start else "real"]
+    arguments = ["--port", str(port), "--service-bus-port", str(service_bus_port), "--seed", str(seed)]
+    arguments += ["--mode", "virtual" if start else "real"]
     if start:
         arguments += ["--start", start.isoformat()]
     if clock_file:

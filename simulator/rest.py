@@ -12,14 +12,16 @@ from typing import Any
 from aiohttp import web
 
 from simulator import wire
-from simulator.errors import NotFoundError
+from simulator.constants import constants
+from simulator.errors import ConflictError, NotFoundError
 from simulator.faults import Faults
-from simulator.models import RestRequest, Session
+from simulator.models import Charger, RestRequest, Session, TokenRequest
 from simulator.oauth import RETRY_AFTER_S, InvalidGrantError, RateLimit, TokenService
+from simulator.subscriptions import OwnerKind, Subscriptions
 from simulator.world import World
 
 DEFAULT_PAGE, MOST_PAGE = 50, 100
-INVALID_FORMAT, UNKNOWN_OBJECT, UNKNOWN_INSTALLATION = 529, 512, 540
+UNKNOWN, UNKNOWN_OBJECT, FEATURE_NOT_ENABLED, INVALID_FORMAT, UNKNOWN_INSTALLATION = 500, 512, 526, 529, 540
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,8 +37,12 @@ class BusinessError(Exception):
 class RestApi:
     """Serves `/oauth/token` and `/api/…`."""
 
-    def __init__(self, world: World, faults: Faults, tokens: TokenService, limit: RateLimit) -> None:
+    def __init__(
+        self, world: World, faults: Faults, tokens: TokenService, limit: RateLimit, subscriptions: Subscriptions
+    ) -> None:
         self._world = world
+        self._subscriptions = subscriptions
+        self._states: dict[str, tuple[datetime, list[wire.Json]]] = {}
         self._faults = faults
         self._tokens = tokens
         self._limit = limit
@@ -44,10 +50,13 @@ class RestApi:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/oauth/token", self._recorded(self._token)),
+            web.get("/api/constants", self._recorded(self._constants), allow_head=False),
             self._get("/api/session/{id}", self._session),
             self._get("/api/installation", self._installations),
             self._get("/api/installation/{id}", self._installation),
             self._get("/api/installation/{id}/hierarchy", self._hierarchy),
+            self._get("/api/installation/{id}/messagingConnectionDetails", self._details("installation")),
+            self._get("/api/userGroups/{id}/messagingConnectionDetails", self._details("usergroup")),
             self._get("/api/chargers", self._chargers),
             self._get("/api/chargers/{id}", self._charger),
             self._get("/api/chargers/{id}/state", self._state),
@@ -88,15 +97,46 @@ class RestApi:
         return handle
 
     async def _token(self, request: web.Request) -> web.Response:
+        form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+        response = self._grant(request, form)
+        grant_type = form.get("grant_type", "")
+        self._world.token_requests.append(TokenRequest(self._world.now(), grant_type, response.status))
+        return response
+
+    def _grant(self, request: web.Request, form: dict[str, str]) -> web.Response:
         if self._faults.strikes("oauth-unavailable", request.path):
             return web.Response(status=503, text="simulated failure")
         if self._faults.strikes("oauth-refused", request.path):
             return invalid_grant("simulated failure")
-        form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
         try:
             return web.json_response(self._tokens.grant(form))
         except InvalidGrantError as error:
             return invalid_grant(str(error))
+
+    async def _constants(self, _: web.Request) -> web.Response:
+        return web.json_response(constants())
+
+    def _details(self, kind: OwnerKind) -> Handler:
+        """Connection details of a message subscription, for those who are owner or service there."""
+
+        async def handle(request: web.Request) -> web.Response:
+            path = request.path
+            if not self._world.settings.details_role or self._faults.strikes("details-403", path):
+                return web.Response(status=403)
+            if self._faults.strikes("details-204", path):
+                return web.Response(status=204)
+            if self._faults.strikes("details-500", path):
+                raise BusinessError(UNKNOWN, "simulated failure")
+            try:
+                return web.json_response(self._subscriptions.details_of(kind, request.match_info["id"].lower()))
+            except ConflictError as error:
+                raise BusinessError(FEATURE_NOT_ENABLED, "Feature not enabled") from error
+            except NotFoundError as error:
+                if kind == "installation":
+                    raise BusinessError(UNKNOWN_INSTALLATION, "Unknown installation") from error
+                raise BusinessError(UNKNOWN_OBJECT, "Unknown object") from error
+
+        return handle
 
     async def _session(self, request: web.Request) -> web.Response:
         session = self._world.sessions.get(request.match_info["id"].lower())
@@ -140,7 +180,20 @@ class RestApi:
         charger = self._world.chargers.get(request.match_info["id"].lower())
         if charger is None:
             return charger_not_found()
-        return web.json_response(wire.charger_states(charger, self._world.now()))
+        states = self._cached_states(charger)
+        if self._faults.strikes("state-duplicated", charger.id):
+            states = [*states, *(wire.charger_state(charger, older) for older in charger.previous.values())]
+        return web.json_response(states)
+
+    def _cached_states(self, charger: Charger) -> list[wire.Json]:
+        """The states as they were at most so long ago as the settings say."""
+        now = self._world.now()
+        at, states = self._states.get(charger.id, (None, []))
+        if at is None or (now - at).total_seconds() >= self._world.settings.state_cache_s:
+            reports = self._subscriptions.of_installation(charger.installation_id)
+            states = wire.charger_states(charger, now, metered_live=not reports)
+            self._states[charger.id] = (now, states)
+        return states
 
     async def _history(self, request: web.Request) -> web.Response:
         """Closed sessions that began in the asked-for span; in no useful order unless SortProperty names one."""

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+Interval = Annotated[float, msgspec.Meta(ge=0)]
+"""Seconds between two of a kind; 0 means never."""
 
 
 class StartKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -31,7 +33,7 @@ class EndKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Seconds are simulated ones, except for `answer_within_s`."""
+    """Seconds are simulated ones, except for `answer_within_s` and `consumers_within_s`."""
 
     start_keys: StartKeys = StartKeys()
     end_keys: EndKeys = EndKeys()
@@ -54,6 +56,28 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     end_retry_for_s: Positive = 86400
     access_token_s: Annotated[int, msgspec.Meta(ge=1)] = 86399
     """Life of the access tokens of the REST API."""
+    oauth_refresh_life_s: Annotated[int, msgspec.Meta(ge=1)] = 30 * 86400
+    """Life of its refresh tokens."""
+    state_cache_s: Interval = 0
+    """How old a charger's states in the REST API may be; those of the real one lag behind its messages."""
+    consumers_within_s: Positive = 30
+    """How long, in real seconds, virtual time waits for consumers of messages."""
+    details_role: bool = True
+    """Whether the user of the REST API is owner or service of what it asks connection details for."""
+    telemetry_every_s: Interval = 60
+    """Between two reports of a charging charger. Only chargers with a message subscription report."""
+    pulse_every_s: Interval = 600
+    """Between two signs of life of an idle charger."""
+    signed_every_s: Interval = 900
+    """Between two signed meter readings of a session."""
+    device_in_messages: bool = True
+    """Whether messages name DeviceId and DeviceType, which those of 2021 did not."""
+    timestamps: Literal["usual", "mixed"] = "usual"
+    """Mixed: 0 to 7 digits, with and without `Z`, whoever made the observation."""
+    cleared_value: Literal["absent", "null", "empty", "mixed"] = "absent"
+    """How ValueAsString of a cleared state is written in messages."""
+    envelope: Literal["end-element", "folded-end", "mixed"] = "end-element"
+    """Whether the envelope's last element is closed by a record of its own, or by the text's."""
 
 
 def merged(settings: Settings, changes: dict[str, Any]) -> Settings:

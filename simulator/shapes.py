@@ -6,9 +6,13 @@ from typing import Annotated
 import msgspec
 
 from simulator.chargers import DEFAULT_POWER_KW
+from simulator.servicebus.broker import Counts
+from simulator.truth import Count, Known, ObservationRecord
 from simulator.visits import Power, Seconds, Visit
 
 MOST_IDLE_S = 172_800.0
+MOST_WRONG_S = 100 * 366 * 86400
+"""How far a charger's clock may be off."""
 
 
 class ClockView(msgspec.Struct, frozen=True):
@@ -90,6 +94,71 @@ class ScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class VisitList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     visits: list[Visit]
     together: bool = False
+
+
+class ChargerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a charger's clock is ahead, or behind where it is negative."""
+
+    clock_ahead_s: Annotated[float, msgspec.Meta(ge=-MOST_WRONG_S, le=MOST_WRONG_S)]
+
+
+class NewUserGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    installations: list[str]
+
+
+class RotateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`topic`: its name and the subscription's change as well. `silent_after_s`: when links under the old key fall
+    silent, by default after a seeded 15 to 20 minutes. `detach`: they are detached at once instead."""
+
+    topic: bool = False
+    silent_after_s: Seconds | None = None
+    detach: bool = False
+
+
+class StealBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another consumer takes so many of the next messages."""
+
+    count: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class StreamView(msgspec.Struct, frozen=True):
+    """A message subscription, with a connection string for the Service Bus SDK."""
+
+    kind: str
+    owner_id: str
+    connection_string: str
+    topic: str
+    subscription: str
+    enabled: bool
+    counts: Counts
+
+
+class ServiceBusView(msgspec.Struct, frozen=True):
+    port: int
+    items: list[StreamView]
+
+
+class StateTruth(msgspec.Struct, frozen=True):
+    """What is known of a charger's state: `streamed` by messages that were there to be had, `held` by the REST API.
+
+    The REST API's timestamps are in milliseconds. An app that has had all messages knows `streamed`; one that has also
+    asked the REST API knows the newer of the two.
+    """
+
+    charger_id: str
+    state_id: int
+    streamed: Known | None
+    held: Known | None
+
+
+class TruthView(msgspec.Struct, frozen=True):
+    """`counts` by kind as in truth.py; `lost` and `stolen` messages the app never got."""
+
+    counts: dict[Count, int]
+    states: list[StateTruth]
+    lost: list[ObservationRecord]
+    stolen: list[ObservationRecord]
 
 
 class Items[T](msgspec.Struct, frozen=True):

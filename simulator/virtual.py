@@ -106,12 +106,14 @@ class VirtualKernel(Kernel):
         async with self._driving:
             result = action()
             await self._run_due(self._now)
+            await self._catch_up()
             return result
 
     async def advance(self, seconds: float) -> None:
         async with self._driving:
             until = self._now + timedelta(seconds=seconds)
             await self._run_due(until)
+            await self._catch_up()
             self._move_to(until)
 
     async def run_until_idle(self, most_seconds: float) -> bool:
@@ -119,6 +121,7 @@ class VirtualKernel(Kernel):
             until = self._now + timedelta(seconds=most_seconds)
             while self.busy and await self._step(until):
                 pass
+            await self._catch_up()
             if self.busy:
                 self._move_to(until)
             return not self.busy
@@ -138,8 +141,14 @@ class VirtualKernel(Kernel):
 
         Those that stand side by side at that instant, with nobody else between them, are woken together.
         """
+        caught_up = False
         while self._queue and self._queue[0][0] <= until and not self._closed:
-            instant, _, _, wake, activity = heapq.heappop(self._queue)
+            instant, _, _, wake, activity = self._queue[0]
+            if not (caught_up or wake.done() or instant == self._now):
+                await self._catch_up()
+                caught_up = True
+                continue
+            heapq.heappop(self._queue)
             if wake.done():
                 continue
             self._move_to(instant)
@@ -153,6 +162,10 @@ class VirtualKernel(Kernel):
             await self._quiet.wait()
             return True
         return False
+
+    async def _catch_up(self) -> None:
+        for wait in self.before_moving:
+            await wait()
 
     def _move_to(self, instant: datetime) -> None:
         self._now = instant

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from simulator.models import AuthenticationType, Charger, Circuit, Installation, OperationMode, Session, StateId
+from simulator.models import AuthenticationType, Charger, Circuit, Installation, Observation, Session, StateId
+from simulator.readings import is_charging, number_text
 from simulator.world import World
 
 type Json = dict[str, Any]
@@ -76,17 +77,24 @@ def charger_item(charger: Charger, installation: Installation) -> Json:
     }
 
 
-def charger_states(charger: Charger, now: datetime) -> list[Json]:
-    """The bare array of ChargerStateModel; a cleared value has no ValueAsString."""
-    energy = StateId.SESSION_ENERGY_KWH.value
-    states: list[Json] = []
-    for state_id, observation in sorted(charger.states.items()):
-        value, timestamp = observation.value, observation.timestamp
-        if state_id == energy and charger.session and charger.operation_mode == OperationMode.CHARGING:
-            value, timestamp = f"{charger.session.energy_at(now):.3f}", now
-        state: Json = {"ChargerId": charger.id, "StateId": state_id, "Timestamp": naive(timestamp)}
-        states.append({**state, "ValueAsString": value} if value else state)
-    return states
+def charger_states(charger: Charger, now: datetime, *, metered_live: bool) -> list[Json]:
+    """The bare array of ChargerStateModel. Metered live, the session energy is that of now, for want of reports."""
+    states = dict(charger.states)
+    session = charger.session
+    if metered_live and session and is_charging(charger):
+        energy = number_text(charger, session.energy_at(now))
+        states[StateId.SESSION_ENERGY_KWH] = Observation(StateId.SESSION_ENERGY_KWH, now, energy)
+    return [charger_state(charger, observation) for _, observation in sorted(states.items())]
+
+
+def charger_state(charger: Charger, observation: Observation) -> Json:
+    """The model ChargerStateModel; a cleared value has no ValueAsString."""
+    state: Json = {
+        "ChargerId": charger.id,
+        "StateId": observation.state_id,
+        "Timestamp": naive(charger.claimed_instant(observation)),
+    }
+    return {**state, "ValueAsString": observation.value} if observation.value else state
 
 
 def installation_item(installation: Installation) -> Json:

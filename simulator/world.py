@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from simulator.errors import NotFoundError
 from simulator.models import (
+    CLOUD_MADE,
     Attempt,
     Charger,
     Circuit,
@@ -18,34 +19,40 @@ from simulator.models import (
     Session,
     StateId,
     TimerRun,
+    TokenRequest,
+    UserGroup,
 )
 from simulator.settings import Settings
 
 SERIAL_PREFIXES = {1: "ZPR", 4: "ZAP"}
 FIRMWARE = "2.4.2.4"
+MICROSECOND = timedelta(microseconds=1)
+NO_AGE = timedelta()
 
 
 class World:
     """Holds what is and what was; changes nothing by itself."""
 
     def __init__(self, seed: int, now: Callable[[], datetime]) -> None:
-        self._seed = seed
+        self.seed = seed
         self._sources: dict[str, Random] = {}
         self.now = now
         self.settings = Settings()
         self.installations: dict[str, Installation] = {}
+        self.user_groups: dict[str, UserGroup] = {}
         self.chargers: dict[str, Charger] = {}
         self.sessions: dict[str, Session] = {}
         self.attempts: list[Attempt] = []
         self.calls: list[HookCall] = []
         self.requests: list[RestRequest] = []
+        self.token_requests: list[TokenRequest] = []
         self.timer_runs: list[TimerRun] = []
         self.listeners: list[Callable[[Charger, Observation], None]] = []
-        """Told of every observation, in the order in which they are made."""
+        """Told of every observation that reaches ZapCloud, in the order in which they do."""
 
     def random(self, purpose: str) -> Random:
         """A source of its own for each purpose, so that what the app does cannot shift the identifiers of chargers."""
-        return self._sources.setdefault(purpose, Random(f"{self._seed}/{purpose}"))
+        return self._sources.setdefault(purpose, Random(f"{self.seed}/{purpose}"))
 
     def new_id(self, kind: str) -> str:
         return str(uuid.UUID(int=self.random(kind).getrandbits(128), version=4))
@@ -75,6 +82,17 @@ class World:
     def installation_of(self, charger: Charger) -> Installation:
         return self.installations[charger.installation_id]
 
+    def add_user_group(self, name: str, installation_ids: list[str]) -> UserGroup:
+        """A user group of these installations.
+
+        Raises:
+            NotFoundError: for an installation that is not there.
+        """
+        ids = [self.installation(installation_id).id for installation_id in installation_ids]
+        group = UserGroup(self.new_id("user group"), name, ids)
+        self.user_groups[group.id] = group
+        return group
+
     def add_installation(self, name: str, charger_count: int, device_type: int = 4) -> Installation:
         """An installation of one circuit whose chargers stand idle and online."""
         circuit = Circuit(self.new_id("circuit"), "Circuit 1", 63.0, [])
@@ -99,8 +117,31 @@ class World:
         self.observe(charger, StateId.FIRMWARE, FIRMWARE)
         return charger
 
-    def observe(self, charger: Charger, state_id: StateId, value: str) -> None:
-        observation = Observation(state_id.value, self.now(), value)
-        charger.states[state_id.value] = observation
+    def observe(self, charger: Charger, state_id: int, value: str, *, age: timedelta = NO_AGE) -> None:
+        """State `state_id` is `value`, and was that when it was measured `age` ago; empty clears it.
+
+        Two observations of one state never have the same timestamp. What an offline charger observes stays with it.
+        """
+        at = self.now() - age
+        known = charger.newest(state_id)
+        if known and at <= known.timestamp:
+            at = known.timestamp + MICROSECOND
+        observation = Observation(int(state_id), at, value)
+        if charger.online or state_id in CLOUD_MADE:
+            self._tell(charger, observation)
+        else:
+            charger.unsent.append(observation)
+
+    def send_unsent(self, charger: Charger) -> None:
+        """The charger is back online and says what it observed meanwhile, with the timestamps of then."""
+        unsent, charger.unsent = charger.unsent, []
+        for observation in unsent:
+            self._tell(charger, observation)
+
+    def _tell(self, charger: Charger, observation: Observation) -> None:
+        state_id = observation.state_id
+        if known := charger.states.get(state_id):
+            charger.previous[state_id] = known
+        charger.states[state_id] = observation
         for listener in self.listeners:
             listener(charger, observation)

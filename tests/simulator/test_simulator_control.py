@@ -51,6 +51,13 @@ async def test_installations_are_made_configured_and_listed_without_secrets(simu
         ("POST", f"/sim/chargers/{UNKNOWN}/scan", b'{"token": "04A3"}', 404),
         ("POST", f"/sim/chargers/{UNKNOWN}/unplug", b"", 404),
         ("POST", f"/sim/sessions/{UNKNOWN}/replace", b"", 404),
+        ("PATCH", f"/sim/chargers/{UNKNOWN}", b'{"clock_ahead_s": 1}', 404),
+        ("POST", f"/sim/installations/{UNKNOWN}/rotate-messaging", b"", 404),
+        ("POST", f"/sim/usergroups/{UNKNOWN}/disable-messaging", b"", 404),
+        ("POST", f"/sim/streams/{UNKNOWN}/steal", b'{"count": 1}', 404),
+        ("POST", "/sim/usergroups", b'{"name": "x", "installations": ["none"]}', 404),
+        ("GET", f"/sim/truth?owner={UNKNOWN}", b"", 404),
+        ("POST", "/sim/traffic", b'{"messages": 0}', 400),
         ("PATCH", f"/sim/installations/{UNKNOWN}", b"{}", 404),
         ("POST", "/sim/visits", b'{"visits": [{"charger": "none"}]}', 404),
         ("POST", "/sim/installations", b'{"chargers": 2}', 400),
@@ -257,6 +264,7 @@ def test_command_line(capsys):
     options = options_from(["--mode", "virtual", "--start", "2026-03-02T06:00:00Z", "--seed", "9", "--port", "0"])
     assert (options.start, options.seed, options.port) == (START, 9, 0)
     assert options_from([]).start is None
+    assert (options_from([]).service_bus_port, options_from(["--service-bus-port", "0"]).service_bus_port) == (5672, 0)
     with pytest.raises(SystemExit):
         options_from(["--clock-file", "x"])
     assert "--mode virtual" in capsys.readouterr().err

@@ -64,6 +64,28 @@ async def test_the_clock_does_not_move_while_an_answer_is_awaited(kernel):
     assert seconds(kernel) == 3600
 
 
+async def test_the_clock_waits_for_whoever_must_catch_up_first(kernel):
+    seen = []
+
+    async def catch_up() -> None:
+        await asyncio.sleep(0)
+        seen.append((seconds(kernel), "caught up"))
+
+    async def tick() -> None:
+        for _ in range(2):
+            await kernel.sleep(10)
+            seen.append((seconds(kernel), "tick"))
+
+    kernel.before_moving.append(catch_up)
+    await kernel.perform(lambda: kernel.spawn(tick(), "tick"))
+    seen.clear()
+    await kernel.advance(15)
+    assert seen == [(0, "caught up"), (10, "tick"), (10, "caught up")]
+    seen.clear()
+    assert await kernel.run_until_idle(60)
+    assert seen == [(15, "caught up"), (20, "tick"), (20, "caught up")]
+
+
 async def test_one_runs_at_a_time(kernel):
     running, most = 0, 0
 

@@ -1,5 +1,7 @@
 """The REST API has the forms, the limits and the temper of the real one."""
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 
@@ -42,6 +44,72 @@ async def test_a_refresh_token_works_once(rest):
     assert (await rest.post("/oauth/token", data=renew)).status_code == 400
     rest.headers["Authorization"] = f"bearer {second['access_token']}"
     assert (await rest.get("/api/chargers")).status_code == 200
+
+
+async def test_a_refresh_token_used_again_makes_its_whole_family_bad(simulator, rest):
+    async def renew(token: str) -> httpx.Response:
+        return await rest.post("/oauth/token", data={"grant_type": "refresh_token", "refresh_token": token})
+
+    form = {"grant_type": "password", **LOGIN, "scope": "offline_access"}
+    first, other = [(await rest.post("/oauth/token", data=form)).json()["refresh_token"] for _ in "12"]
+    second = (await renew(first)).json()["refresh_token"]
+    again = await renew(first)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    assert "re-use was detected" in again.json()["error_description"]
+    assert (await renew(second)).status_code == 400
+    assert (await renew(other)).status_code == 200
+    told = [(request.grant_type, request.status) for request in (await simulator.token_requests())[-4:]]
+    assert told == [("refresh_token", status) for status in (200, 400, 400, 200)]
+
+
+async def test_a_refresh_token_lives_in_simulated_time(simulator, rest):
+    await simulator.change_settings(oauth_refresh_life_s=3600)
+    form = {"grant_type": "password", **LOGIN, "scope": "offline_access"}
+    token = (await rest.post("/oauth/token", data=form)).json()["refresh_token"]
+    await simulator.advance(3600)
+    answer = await rest.post("/oauth/token", data={"grant_type": "refresh_token", "refresh_token": token})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    asked = (await simulator.token_requests())[-1]
+    assert (asked.at, asked.grant_type) == (datetime(2026, 3, 2, 7, tzinfo=UTC), "refresh_token")
+
+
+async def test_constants_need_no_login(simulator):
+    async with httpx.AsyncClient(base_url=simulator.url) as stranger:
+        found = (await stranger.get("/api/constants")).json()
+    assert found["Observations"]["ChargerOperationMode"] == 710
+
+
+async def test_states_may_lag_behind(simulator, site, rest):
+    charger = site.chargers[0].id
+    await simulator.change_settings(state_cache_s=15)
+
+    async def mode() -> str:
+        states = (await rest.get(f"/api/chargers/{charger}/state")).json()
+        return next(state["ValueAsString"] for state in states if state["StateId"] == 710)
+
+    assert await mode() == "1"
+    await simulator.plug(charger)
+    await simulator.advance(14)
+    assert await mode() == "1"
+    await simulator.advance(1)
+    assert await mode() == "2"
+
+
+async def test_a_state_may_be_there_twice(simulator, site, rest):
+    charger = site.chargers[0].id
+    await simulator.advance(60)
+    await simulator.plug(charger)
+    await simulator.set_faults({"state-duplicated": Fault(next=1, chargers=[charger])})
+    states = [state for state in (await rest.get(f"/api/chargers/{charger}/state")).json() if state["StateId"] == 710]
+    assert [(state["Timestamp"][11:16], state["ValueAsString"]) for state in states] == [("06:01", "2"), ("06:00", "1")]
+
+
+async def test_a_charger_whose_clock_is_wrong_says_so_in_its_states(simulator, site, rest):
+    charger = site.chargers[0].id
+    await simulator.set_clock_ahead(charger, 86400)
+    states = (await rest.get(f"/api/chargers/{charger}/state")).json()
+    by_id = {state["StateId"]: state["Timestamp"] for state in states}
+    assert (by_id[710], by_id[-2]) == ("2026-03-03T06:00:00", "2026-03-02T06:00:00")
 
 
 async def test_a_token_is_needed_and_expires_in_simulated_time(simulator, rest):
