@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from devhost import logs, settings
+from devhost import logs, references, settings
 from devhost.host import Ending, Host, Options
 from devhost.keys import KeysError, load_or_create
 from devhost.worker import WorkerError
@@ -35,6 +35,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         metavar="FILE",
         help="made at the first start (default: %(default)s)",
     )
+    parser.add_argument(
+        "--secrets", type=Path, metavar="FILE", help="a JSON object that stands in for Key Vault, read at every start"
+    )
     return parser.parse_args(arguments)
 
 
@@ -53,8 +56,10 @@ def prepare(arguments: argparse.Namespace) -> Options:
         "WEBSITE_HOSTNAME": f"localhost:{port}",
     }
     settings.apply(known, os.environ)
+    if arguments.secrets:
+        references.resolve(os.environ, settings.read_secrets(arguments.secrets))
     keys = load_or_create(arguments.keys)
-    options = Options(app, port, settings.read_route_prefix(app), keys, timers_by_clock=arguments.timers == "system")
+    options = Options(app, port, settings.read_host_json(app), keys, timers_by_clock=arguments.timers == "system")
     sys.path.insert(0, str(app))
     os.chdir(app)
     return options

@@ -4,13 +4,16 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from devhost.functions import Function
 from devhost.http import TRIGGER as HTTP_TRIGGER
 from devhost.worker import InvocationError
+
+if TYPE_CHECKING:
+    from devhost.servicebus import Listener
 
 Runner = Callable[[str], Awaitable[None]]
 """Runs one function with the `input` text of the request, and returns when it finished."""
@@ -22,12 +25,14 @@ class Admin:
         functions: Sequence[Function],
         url_templates: Mapping[str, str],
         runners: Mapping[str, Runner],
+        listeners: "Mapping[str, Listener]",
         restart: Callable[[], None],
     ) -> None:
-        """`url_templates` and `runners` are keyed by function name."""
+        """`url_templates`, `runners` and `listeners` are keyed by function name."""
         self._functions = {function.name.lower(): function for function in functions}
         self._url_templates = url_templates
         self._runners = runners
+        self._listeners = listeners
         self._restart = restart
         self._instance_id = str(uuid.uuid4())
         self._started_seconds = time.monotonic()
@@ -48,13 +53,14 @@ class Admin:
         return web.Response(status=404)
 
     def _describe(self, function: Function) -> dict[str, Any]:
+        listener = self._listeners.get(function.name)
         return {
             "name": function.name,
             "config": {"bindings": list(function.bindings)},
             "invoke_url_template": self._url_templates.get(function.name),
             "isDisabled": function.disabled,
             "language": "python",
-        }
+        } | ({"listener": listener.state} if listener else {})
 
     def _status(self) -> dict[str, Any]:
         return {
@@ -68,6 +74,8 @@ class Admin:
     async def _run(self, function: Function, request: web.BaseRequest) -> web.Response:
         if function.trigger_type == HTTP_TRIGGER:
             return _refusal(400, f"'{function.name}' is an HTTP function; call its own URL")
+        if function.name in self._listeners:
+            return _refusal(400, f"'{function.name}' is run by messages; send one to its topic")
         run = self._runners.get(function.name)
         if run is None:
             return _refusal(400, f"'{function.name}' ({function.trigger_type}) is not run by devhost")

@@ -14,6 +14,10 @@ class UnresolvedSettingError(LookupError):
     """A binding names `%SETTING%` and there is no such setting."""
 
 
+class TriggerError(Exception):
+    """The trigger cannot be run as it is configured."""
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     name: str

@@ -5,18 +5,23 @@ import enum
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from devhost import http, logs, timers
 from devhost.admin import Admin, Runner
-from devhost.functions import Function, UnresolvedSettingError, read_function
+from devhost.functions import Function, TriggerError, UnresolvedSettingError, read_function
 from devhost.keys import Keys
 from devhost.routes import Route, RouteError
 from devhost.schedules import ScheduleError
+from devhost.settings import HostJson
 from devhost.worker import Worker
 
+if TYPE_CHECKING:
+    from devhost.servicebus import Listener
+
+SERVICE_BUS_TRIGGER = "serviceBusTrigger"
 ADDRESS = "127.0.0.1"
 GRACE_SECONDS = 60.0
 """How long a stop waits for invocations under way."""
@@ -32,7 +37,7 @@ class Options:
     app: Path
     port: int
     """0 takes a free one."""
-    route_prefix: str
+    host_json: HostJson
     keys: Keys
     timers_by_clock: bool
 
@@ -46,6 +51,7 @@ class Host:
         self._functions: list[Function] = []
         self._routes: list[Route[http.HttpFunction]] = []
         self._timers: list[timers.Timer] = []
+        self._listeners: list[Listener] = []
         self._remarks: dict[str, str] = {}
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
@@ -61,7 +67,8 @@ class Host:
         clock = timers.Timers(self._timers)
         runners: dict[str, Runner] = {timer.function.name: timer.run_now for timer in self._timers}
         urls: dict[str, str] = {}
-        admin = Admin(self._functions, urls, runners, restart=lambda: self._end(Ending.RESTART))
+        listeners = {listener.function.name: listener for listener in self._listeners}
+        admin = Admin(self._functions, urls, runners, listeners, restart=lambda: self._end(Ending.RESTART))
         triggers = http.HttpTriggers(self._routes, self._options.keys, self._worker, admin.handle)
         runner = web.ServerRunner(http.make_server(triggers), shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
@@ -73,10 +80,12 @@ class Host:
             self._announce(urls, base_url)
             if self._options.timers_by_clock:
                 clock.start()
+            for listener in self._listeners:
+                listener.start()
             return await self._ending
         finally:
             clock.stop()
-            await runner.cleanup()
+            await asyncio.gather(runner.cleanup(), *(listener.stop(GRACE_SECONDS) for listener in self._listeners))
             await self._worker.stop(GRACE_SECONDS)
 
     def _take(self, metadata: Any) -> None:
@@ -88,18 +97,28 @@ class Host:
             if function.disabled:
                 self._remarks[name] = "disabled"
             elif function.trigger_type == http.TRIGGER:
-                self._routes.append(http.route_of(function, self._options.route_prefix))
+                self._routes.append(http.route_of(function, self._options.host_json.route_prefix))
             elif function.trigger_type == timers.TRIGGER:
                 self._timers.append(timers.Timer(function, self._worker))
                 self._remarks[name] = function.trigger["schedule"]
+            elif function.trigger_type == SERVICE_BUS_TRIGGER:
+                self._listen(function)
             else:
                 self._remarks[name] = "not run by devhost yet"
                 logs.host.warning("Function '%s': %s is not run by devhost yet", name, function.trigger_type)
             for output in function.outputs:
                 logs.host.warning("Function '%s': what it sends to its %s output goes nowhere", name, output)
-        except (UnresolvedSettingError, RouteError, ScheduleError) as error:
+        except (UnresolvedSettingError, RouteError, ScheduleError, TriggerError) as error:
             self._remarks[name] = "in error, not run"
             logs.host.error("Function '%s' is not run: %s", name, error)
+
+    def _listen(self, function: Function) -> None:
+        """The SDK takes its time to be imported; a host without such a trigger does not wait for it."""
+        from devhost.servicebus import Listener, read_binding
+
+        binding = read_binding(function.trigger, self._options.host_json)
+        self._listeners.append(Listener(function, self._worker, binding))
+        self._remarks[function.name] = f"{binding.topic}/Subscriptions/{binding.subscription}"
 
     def _end(self, ending: Ending) -> None:
         if not self._ending.done():

@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from devhost.stack import Ports, Stack, running_stack
+from devhost.stack import Ports, Site, Stack, running_stack
 
 FOLDER = Path(".local")
 
@@ -18,10 +18,11 @@ async def serve(folder: Path, ports: Ports, chargers: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     description = folder / "stack.json"
     description.unlink(missing_ok=True)
-    async with running_stack(folder.resolve(), ports=ports) as stack:
-        await stack.add_installation("Fjordveien housing co-op", chargers)
+    streams = {"fjordveien": Site("Fjordveien housing co-op", chargers)}
+    async with running_stack(folder.resolve(), ports=ports, streams=streams) as stack:
         write_private(description, stack)
         print(f"app        {stack.host.api}   (function key in {description})")
+        print(f"streams    http://127.0.0.1:{ports.streams}/   (Service Bus on port {ports.service_bus})")
         print(f"simulator  {stack.simulator.url}/sim/   (see simulator/README.md)")
         print(f"logs       {folder}/logs/")
         print("ready; Ctrl-C stops it", flush=True)
@@ -40,14 +41,14 @@ def write_private(path: Path, stack: Stack) -> None:
 
 
 def main() -> None:
-    defaults = Ports()
     parser = argparse.ArgumentParser(prog="python -m devhost.serve", description="Run the local stack.")
-    for name in ("host", "simulator", "blob", "queue", "table"):
-        default = int(os.environ.get(f"{name.upper()}_PORT", getattr(defaults, name)))
-        parser.add_argument(f"--{name}-port", type=int, default=default, dest=name)
+    names = Ports.__struct_fields__
+    for name in names:
+        default = int(os.environ.get(f"{name.upper()}_PORT", getattr(Ports(), name)))
+        parser.add_argument(f"--{name.replace('_', '-')}-port", f"--{name}-port", type=int, default=default, dest=name)
     parser.add_argument("--chargers", type=int, default=4)
     found = parser.parse_args()
-    ports = Ports(found.host, found.simulator, found.blob, found.queue, found.table)
+    ports = Ports(**{name: getattr(found, name) for name in names})
     asyncio.run(serve(FOLDER, ports, found.chargers))
 
 

@@ -1,4 +1,4 @@
-"""The two files that configure a host: `host.json` and `local.settings.json`, both beside the app."""
+"""The files that configure a host: `host.json` and `local.settings.json` beside the app, and a file of secrets."""
 
 import json
 from collections.abc import MutableMapping
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_ROUTE_PREFIX = "api"
+DEFAULT_BATCH_SIZE = 1000
 
 
 class SettingsError(Exception):
@@ -18,6 +19,16 @@ class LocalSettings:
     values: dict[str, str]
     port: int | None
     """`Host.LocalHttpPort`."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostJson:
+    route_prefix: str
+    """Without slashes at its ends."""
+    max_message_batch_size: int
+    """How many Service Bus messages a function is given at once, at most."""
+    auto_complete_messages: bool
+    """Whether the host settles them when the function has returned."""
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -62,16 +73,40 @@ def apply(values: dict[str, str], environment: MutableMapping[str, str]) -> None
         environment.setdefault(name, value)
 
 
-def read_route_prefix(app: Path) -> str:
-    """`extensions.http.routePrefix` of host.json, without slashes at its ends; `api` when it says nothing.
+def read_secrets(path: Path) -> dict[str, str]:
+    """The secrets that stand in for Key Vault: a JSON object from names to values.
 
     Raises:
-        SettingsError: host.json is missing or malformed.
+        SettingsError: the file is missing, or something else.
     """
-    content = _read_object(app / "host.json")
-    extensions = content.get("extensions", {})
-    http = extensions.get("http", {}) if isinstance(extensions, dict) else {}
-    prefix = http.get("routePrefix", DEFAULT_ROUTE_PREFIX) if isinstance(http, dict) else DEFAULT_ROUTE_PREFIX
+    content = _read_object(path)
+    if not all(isinstance(value, str) for value in content.values()):
+        raise SettingsError(f"{path}: secrets must be strings")
+    return content
+
+
+def read_host_json(app: Path) -> HostJson:
+    """host.json, as far as devhost follows it; what it does not say is as in Azure.
+
+    Raises:
+        SettingsError: it is missing or malformed.
+    """
+    extensions = _part(_read_object(app / "host.json"), "extensions")
+    prefix = _part(extensions, "http").get("routePrefix", DEFAULT_ROUTE_PREFIX)
     if not isinstance(prefix, str):
         raise SettingsError("host.json: extensions.http.routePrefix must be a string")
-    return prefix.strip("/")
+    service_bus = _part(extensions, "serviceBus")
+    most = service_bus.get("maxMessageBatchSize", DEFAULT_BATCH_SIZE)
+    if type(most) is not int or most < 1:
+        raise SettingsError("host.json: extensions.serviceBus.maxMessageBatchSize must be a number from 1 on")
+    complete = service_bus.get("autoCompleteMessages", True)
+    if not isinstance(complete, bool):
+        raise SettingsError("host.json: extensions.serviceBus.autoCompleteMessages must be true or false")
+    return HostJson(prefix.strip("/"), most, complete)
+
+
+def _part(content: dict[str, Any], name: str) -> dict[str, Any]:
+    part = content.get(name, {})
+    if not isinstance(part, dict):
+        raise SettingsError(f"host.json: {name} must be an object")
+    return part

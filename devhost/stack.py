@@ -1,17 +1,16 @@
-"""The local stack: Azurite, the simulator, and one or more hosts of the app, wired up as an operator would in Azure.
+"""The local stack: Azurite, the simulator, and the hosts of the app, wired up as an operator would in Azure.
 
-Everything listens on loopback. Azurite is stopped with SIGINT, since it loses acknowledged rows otherwise.
+As there the app runs on two sites with one store: `hooks` has the web hooks, the API and the timers, `streams` the
+Service Bus triggers. So a restart of the streams, which every change of their credentials needs, never denies a
+driver. The streams site is left out where there is no stream. Everything listens on loopback.
 """
 
-import asyncio
-import json
-import os
+import itertools
 import secrets
 import shutil
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,97 +20,33 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 
+from devhost.azurite import ACCOUNT_KEY, start_azurite, storage_connection_string
+from devhost.keys import load_or_create
+from devhost.processes import ROOT, Ports, Process, StackError, spawn
+from devhost.streams import Group, Site, Streams
 from simulator.client import SimulatorClient
 from simulator.shapes import InstallationView
 
-ROOT = Path(__file__).parent.parent
-ACCOUNT = "devstoreaccount1"
-ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""Azurite's well-known account, the same on every machine ("Use the Azurite emulator", Microsoft Learn)."""
+__all__ = [
+    "ACCOUNT_KEY",
+    "HOOK_CREDENTIAL",
+    "OAUTH_CREDENTIAL",
+    "ROOT",
+    "Group",
+    "Host",
+    "Ports",
+    "Process",
+    "Site",
+    "Stack",
+    "StackError",
+    "running_stack",
+    "start_azurite",
+    "storage_connection_string",
+]
+
 ZAPCLOUD_USERNAME = "owner@example.com"
 HOOK_CREDENTIAL = "zapcloud"
 OAUTH_CREDENTIAL = "zapcloud-oauth"
-_READY_SECONDS = 60.0
-_POLL_SECONDS = 0.05
-
-
-class StackError(Exception):
-    """A part of the stack did not start; the message says which, and where its log is."""
-
-
-class Ports(msgspec.Struct, frozen=True):
-    host: int = 7071
-    simulator: int = 7080
-    blob: int = 10000
-    queue: int = 10001
-    table: int = 10002
-
-    @classmethod
-    def free(cls) -> "Ports":
-        sockets = [socket.socket() for _ in range(5)]
-        try:
-            for one in sockets:
-                one.bind(("127.0.0.1", 0))
-            return cls(*(one.getsockname()[1] for one in sockets))
-        finally:
-            for one in sockets:
-                one.close()
-
-
-class Process:
-    """A child process whose output goes to a file."""
-
-    def __init__(self, name: str, log: Path, process: asyncio.subprocess.Process) -> None:
-        self.name = name
-        self.log = log
-        self.process = process
-
-    def send(self, number: signal.Signals) -> None:
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-
-    async def stop(self, number: signal.Signals = signal.SIGINT) -> None:
-        self.send(number)
-        await self.process.wait()
-
-    async def wait_for(self, url: str, status_below: int = 500) -> None:
-        """Until an HTTP server answers; raises StackError where the process ends, or a minute passes, before."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _READY_SECONDS
-        async with httpx.AsyncClient(timeout=5) as client:
-            while True:
-                if self.process.returncode is not None or loop.time() > deadline:
-                    raise StackError(f"{self.name} did not start; see {self.log}:\n{self.log.read_text()[-2000:]}")
-                try:
-                    if (await client.get(url)).status_code < status_below:
-                        return
-                except httpx.TransportError:
-                    await asyncio.wait([asyncio.ensure_future(self.process.wait())], timeout=_POLL_SECONDS)
-
-
-async def _spawn(name: str, command: list[str], log_folder: Path, environment: dict[str, str] | None = None) -> Process:
-    log = log_folder / f"{name}.log"
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=ROOT,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            env=os.environ | (environment or {}),
-            start_new_session=True,
-        )
-    return Process(name, log, process)
-
-
-async def start_azurite(data: Path, ports: Ports, log_folder: Path, accounts: str = "") -> Process:
-    """Azurite on disk; `accounts` (`name:key;…`) are served in the place of the well-known one."""
-    command = ["node", "node_modules/azurite/dist/src/azurite.js", "--silent", "--skipApiVersionCheck"]
-    command += ["--disableTelemetry", "--location", str(data)]
-    command += ["--blobPort", str(ports.blob), "--queuePort", str(ports.queue), "--tablePort", str(ports.table)]
-    azurite = await _spawn("azurite", command, log_folder, {"AZURITE_ACCOUNTS": accounts} if accounts else None)
-    await azurite.wait_for(f"http://127.0.0.1:{ports.table}/{ACCOUNT}")
-    return azurite
 
 
 class Host(msgspec.Struct):
@@ -147,8 +82,10 @@ class Stack:
         self.clock_file: Path | None = None
         self.azurite: Process
         self.host: Host
+        self.streams_host: Host | None = None
         self.simulator: SimulatorClient
         self.installations: list[InstallationView] = []
+        self.streams = Streams(folder / "secrets.json")
         self.hook_password = ""
         self.oauth_secret = ""
 
@@ -171,27 +108,78 @@ class Stack:
             self.clock_file = self.folder / "clock"
             command += ["--mode", "virtual", "--start", start.isoformat(), "--clock-file", str(self.clock_file)]
         command += ["--username", ZAPCLOUD_USERNAME, "--password", self.zapcloud_password]
-        process = await _spawn("simulator", command, self.log_folder)
+        command += ["--service-bus-port", str(self.ports.service_bus)]
+        process = await spawn("simulator", command, self.log_folder)
         self._exits.push_async_callback(process.stop)
         url = f"http://127.0.0.1:{self.ports.simulator}"
         await process.wait_for(f"{url}/sim/health")
         self.simulator = await self._exits.enter_async_context(SimulatorClient(url))
 
     async def start_host(self, name: str, port: int, settings: dict[str, str] | None = None) -> Host:
-        """One more instance of the app on the same store; `settings` are set over the usual ones."""
-        keys = self.folder / f"{name}-keys.json"
+        """One more instance of the hooks site on the same store; `settings` are set over the usual ones."""
+        return await self._start(name, port, self.hooks_settings() | (settings or {}))
+
+    async def start_streams_host(self, settings: dict[str, str] | None = None) -> None:
+        """The streams site, which has nothing to listen to before its first `refresh_credentials`."""
+        all_settings = self.app_settings() | self.streams.setting() | self.streams.references() | (settings or {})
+        all_settings["ZAPBRIDGE_ROLE"] = "streams"
+        secrets_file = str(self.streams.secrets_file)
+        self.streams_host = await self._start("streams", self.ports.streams, all_settings, "--secrets", secrets_file)
+
+    async def kill_streams_host(self) -> None:
+        """As a crash would; `start_streams_host` brings it back."""
+        await self._streams_host().process.stop(signal.SIGKILL)
+
+    async def refresh_credentials(self) -> None:
+        """Have the app fetch the streams' connection details, as its timer does, and wait until its triggers listen
+        with what it found. Raises httpx.HTTPStatusError where it fails, StackError where they do not listen."""
+        before, replaced = self.streams.details(), await self._instance()
+        self.streams.known_keys()
+        async with httpx.AsyncClient(headers={"x-functions-key": self.host.master_key}, timeout=60) as client:
+            url = f"{self.host.url}/admin/functions/refresh_credentials"
+            (await client.post(url, json={"input": ""})).raise_for_status()
+        await self.wait_for_listeners(replaced if self.streams.details() != before else "")
+
+    async def wait_for_listeners(self, replaced: str = "") -> None:
+        """Until every stream's trigger listens, in another instance of the streams host than `replaced`.
+
+        Raises StackError where a minute was not enough.
+        """
+        host = self._streams_host()
+        names = {stream.function_name for stream in self.streams.all}
+
+        async def listen(client: httpx.AsyncClient) -> bool:
+            if await self._instance() == replaced:
+                return False
+            answer = await client.get(f"{host.url}/admin/functions", headers={"x-functions-key": host.master_key})
+            return names <= {one["name"] for one in answer.json() if one.get("listener") == "listening"}
+
+        await host.process.wait_until(listen)
+
+    async def _instance(self) -> str:
+        host = self._streams_host()
+        async with httpx.AsyncClient(headers={"x-functions-key": host.master_key}) as client:
+            return str((await client.get(f"{host.url}/admin/host/status")).json()["instanceId"])
+
+    def _streams_host(self) -> Host:
+        if self.streams_host is None:
+            raise StackError("there is no streams host: the stack was begun without streams")
+        return self.streams_host
+
+    async def _start(self, name: str, port: int, settings: dict[str, str], *arguments: str) -> Host:
+        keys = self._keys_file(name)
         command = [sys.executable, "-m", "devhost", "--app", str(ROOT), "--port", str(port), "--keys", str(keys)]
         command += ["--timers", "external" if self.clock_file else "system"]
-        command += ["--settings", str(self._settings_file())]
-        environment = self.app_settings() | (settings or {})
-        process = await _spawn(name, command, self.log_folder, environment)
+        command += ["--settings", str(self._settings_file()), *arguments]
+        process = await spawn(name, command, self.log_folder, settings)
         self._exits.push_async_callback(process.stop)
         url = f"http://127.0.0.1:{port}"
         await process.wait_for(f"{url}/api/health", status_below=600)
-        known = json.loads(keys.read_text())
-        return Host(process, url, known["functionKey"], known["masterKey"])
+        known = load_or_create(keys)
+        return Host(process, url, known.function_key, known.master_key)
 
     def app_settings(self) -> dict[str, str]:
+        """What both sites have."""
         settings = {
             "ZAPBRIDGE_TABLES": self.storage_connection_string,
             "ZAPBRIDGE_IDENTITY_KEY": self.identity_key,
@@ -203,16 +191,28 @@ class Stack:
             settings["ZAPBRIDGE_CLOCK_FILE"] = str(self.clock_file)
         return settings
 
+    def hooks_settings(self) -> dict[str, str]:
+        settings = self.app_settings() | {"ZAPBRIDGE_ROLE": "hooks"}
+        if self.streams.all:
+            settings |= self.streams.setting()
+            settings["ZAPBRIDGE_SECRETS_FILE"] = str(self.streams.secrets_file)
+            settings["ZAPBRIDGE_STREAMS_HOST_URL"] = f"http://127.0.0.1:{self.ports.streams}"
+            settings["ZAPBRIDGE_STREAMS_HOST_KEY"] = load_or_create(self._keys_file("streams")).master_key
+        return settings
+
     async def add_installation(self, name: str, chargers: int, **settings: Any) -> InstallationView:
         """An installation in the simulated ZapCloud, known to the app and calling its web hooks with Basic."""
         view = await self.simulator.add_installation(name, chargers)
+        await self.make_known(view, {"name": name, "mode": "enforce", **settings})
+        return view
+
+    async def make_known(self, view: InstallationView, settings: Mapping[str, Any]) -> None:
+        """Tell the app of an installation, and the installation of the app's web hooks."""
         async with self.host.management() as management:
-            known = {"name": name, "mode": "enforce", **settings}
-            (await management.put(f"/installations/{view.id}", json=known)).raise_for_status()
+            (await management.put(f"/installations/{view.id}", json=settings)).raise_for_status()
         payload = {"username": HOOK_CREDENTIAL, "password": self.hook_password}
         await self.use_web_hooks(view.id, payload)
         self.installations.append(view)
-        return view
 
     async def use_web_hooks(self, installation_id: str, payload: dict[str, str], auth_url: str = "") -> None:
         """What an operator pastes into Zaptec Portal."""
@@ -246,6 +246,8 @@ class Stack:
             self.host.function_key,
             self.host.master_key,
             ACCOUNT_KEY,
+            *([self.streams_host.function_key, self.streams_host.master_key] if self.streams_host else []),
+            *self.streams.known_keys(),
         ]
 
     def description(self) -> dict[str, Any]:
@@ -259,27 +261,21 @@ class Stack:
             "oauth_client_secret": self.oauth_secret,
             "simulator_url": self.simulator.url,
             "storage_connection_string": self.storage_connection_string,
-            "service_bus": [],
+            "service_bus": self.streams.details(),
             "installations": [
                 {"id": view.id, "chargers": [charger.id for charger in view.chargers]} for view in self.installations
             ],
             "host": "devhost",
         }
 
+    def _keys_file(self, name: str) -> Path:
+        return self.folder / f"{name}-keys.json"
+
     def _settings_file(self) -> Path:
         """An empty settings file, so that a developer's own local.settings.json has no say."""
         path = self.folder / "settings.json"
         path.write_text('{"IsEncrypted": false, "Values": {}}')
         return path
-
-
-def storage_connection_string(ports: Ports, account: str = ACCOUNT) -> str:
-    base = "http://127.0.0.1"
-    return (
-        f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={ACCOUNT_KEY};"
-        f"BlobEndpoint={base}:{ports.blob}/{account};QueueEndpoint={base}:{ports.queue}/{account};"
-        f"TableEndpoint={base}:{ports.table}/{account};"
-    )
 
 
 @asynccontextmanager
@@ -290,9 +286,13 @@ async def running_stack(
     start: datetime | None = None,
     seed: int = 1,
     settings: dict[str, str] | None = None,
+    streams: Mapping[str, Site | Group] | None = None,
 ) -> AsyncIterator[Stack]:
     """A stack until the context ends; with `start` in simulated time. Data and logs are in `folder`; data of an
     earlier stack there is thrown away, since the simulated world begins anew as well.
+
+    `streams` says by their names what message streams there are; their installations are known to the app, and their
+    triggers listen when the stack is ready. `settings` are set over the usual ones of both sites.
 
     Raises StackError where a part does not start.
     """
@@ -302,8 +302,14 @@ async def running_stack(
         stack.log_folder.mkdir(parents=True, exist_ok=True)
         await stack.start_azurite()
         await stack.start_simulator(start, seed)
+        await stack.streams.begin(stack.simulator, streams or {})
         stack.host = await stack.start_host("host", stack.ports.host, settings)
         if start:
             await stack.simulator.attach_host(stack.host.url, stack.host.master_key)
         await stack.make_hook_credentials()
+        for view in itertools.chain.from_iterable(stack.streams.installations.values()):
+            await stack.make_known(view, stack.streams.known_as[view.id])
+        if streams:
+            await stack.start_streams_host(settings)
+            await stack.refresh_credentials()
         yield stack

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import httpx
 import pytest
+
+from tests.devhost.bus import Bus
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 20.0
@@ -36,8 +39,9 @@ class Lines:
         self._new.put(None)
 
     def wait_for(self, text: str) -> str:
-        """The next line that holds the text; the test fails when the stream ends or stays silent."""
-        while (line := self._new.get(timeout=PATIENCE_SECONDS)) is not None:
+        """The next line that holds the text; the test fails when the stream ends or does not say it in time."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (line := self._new.get(timeout=max(0, deadline - time.monotonic()))) is not None:
             self.seen.append(line)
             if text in line:
                 return line
@@ -117,6 +121,13 @@ def write_app(
     if settings is not None:
         (folder / "local.settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": settings}))
     return folder
+
+
+@pytest.fixture
+def bus() -> Iterator[Bus]:
+    bus = Bus()
+    yield bus
+    bus.close()
 
 
 StartHost = Callable[..., HostProcess]

@@ -1,4 +1,4 @@
-"""The files a host reads: settings and keys."""
+"""The files a host reads: settings, references to secrets, and keys."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from devhost.keys import Keys, KeysError, load_or_create
-from devhost.settings import SettingsError, read_local_settings, read_route_prefix
+from devhost.references import resolve, secret_named
+from devhost.settings import SettingsError, read_host_json, read_local_settings, read_secrets
 
 
 @pytest.mark.parametrize(
@@ -49,12 +50,77 @@ def test_missing_settings_are_an_error_only_when_named(tmp_path: Path) -> None:
 )
 def test_route_prefix(tmp_path: Path, content: str, prefix: str) -> None:
     (tmp_path / "host.json").write_text(content)
-    assert read_route_prefix(tmp_path) == prefix
+    assert read_host_json(tmp_path).route_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    ("service_bus", "most", "complete"),
+    [
+        ({}, 1000, True),
+        ({"maxMessageBatchSize": 256, "autoCompleteMessages": False, "prefetchCount": 0}, 256, False),
+    ],
+)
+def test_service_bus_settings(tmp_path: Path, service_bus: dict[str, object], most: int, complete: bool) -> None:
+    (tmp_path / "host.json").write_text(json.dumps({"extensions": {"serviceBus": service_bus}}))
+    read = read_host_json(tmp_path)
+    assert (read.max_message_batch_size, read.auto_complete_messages) == (most, complete)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"extensions": {"serviceBus": {"maxMessageBatchSize": 0}}},
+        {"extensions": {"serviceBus": {"maxMessageBatchSize": "256"}}},
+        {"extensions": {"serviceBus": {"autoCompleteMessages": "no"}}},
+        {"extensions": {"serviceBus": []}},
+        {"extensions": []},
+        {"extensions": {"http": {"routePrefix": 1}}},
+    ],
+)
+def test_a_host_json_of_another_form_is_refused(tmp_path: Path, content: object) -> None:
+    (tmp_path / "host.json").write_text(json.dumps(content))
+    with pytest.raises(SettingsError, match=r"host\.json"):
+        read_host_json(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/stream-a-topic/)", "stream-a-topic"),
+        ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/stream-a-topic)", "stream-a-topic"),
+        ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/one/0123456789abcdef)", "one"),
+        ("@Microsoft.KeyVault(VaultName=v;SecretName=one)", "one"),
+        ("@microsoft.keyvault(vaultname=v; secretname=one; SecretVersion=0123)", "one"),
+        ("@Microsoft.KeyVault(SecretName=one)", None),
+        ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/keys/one/)", None),
+        ("@Microsoft.KeyVault()", None),
+        ("@Microsoft.KeyVault(VaultName=v;SecretName=one", None),
+        ("Endpoint=sb://x;SharedAccessKeyName=n;SharedAccessKey=k=", None),
+        ("", None),
+    ],
+)
+def test_references_to_secrets(value: str, name: str | None) -> None:
+    assert secret_named(value) == name
+
+
+def test_a_reference_that_cannot_be_resolved_stays_as_it_is() -> None:
+    known, unknown = (f"@Microsoft.KeyVault(VaultName=v;SecretName={name})" for name in ("known", "unknown"))
+    settings = {"A": known, "B": unknown, "C": "plain"}
+    resolve(settings, {"known": "found"})
+    assert settings == {"A": "found", "B": unknown, "C": "plain"}
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": {"b": "c"}}'])
+def test_secrets_of_another_form_are_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "secrets.json"
+    file.write_text(content)
+    with pytest.raises(SettingsError, match=r"secrets\.json"):
+        read_secrets(file)
 
 
 def test_an_app_without_host_json_is_not_an_app(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"host\.json"):
-        read_route_prefix(tmp_path)
+        read_host_json(tmp_path)
 
 
 def test_keys_are_made_once_and_kept(tmp_path: Path) -> None:

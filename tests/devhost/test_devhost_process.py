@@ -85,6 +85,28 @@ def test_a_restart_reads_settings_anew_on_the_same_port(start: Callable, tmp_pat
     assert host.stop() == 0
 
 
+def test_references_are_resolved_before_the_app_sees_them_and_anew_at_every_start(
+    start: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "helper.py").touch()
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(json.dumps({"colour": "red"}))
+    unresolved = "@Microsoft.KeyVault(VaultName=v;SecretName=taste)"
+    references = {
+        "COLOUR": "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/colour/)",
+        "TASTE": unresolved,
+    }
+    host = start(SETTINGS, "--secrets", str(secrets), settings=references)
+    assert host.client.get("/api/setting/COLOUR").text == "red"
+    assert host.client.get("/api/setting/TASTE").text == unresolved
+    secrets.write_text(json.dumps({"colour": "green", "taste": "sweet"}))
+    host.client.post("/admin/host/restart", headers=host.master)
+    host.wait_until_ready()
+    assert host.client.get("/api/setting/COLOUR").text == "green"
+    assert host.client.get("/api/setting/TASTE").text == "sweet"
+
+
 @pytest.mark.parametrize("ending", ["restart", signal.SIGTERM, signal.SIGINT])
 def test_what_is_under_way_finishes_before_the_end(start: Callable, tmp_path: Path, ending: str | int) -> None:
     (tmp_path / "app").mkdir()

@@ -51,9 +51,9 @@ async def unresolved(timer: func.TimerRequest) -> None: ...
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *")
 async def switched_off(timer: func.TimerRequest) -> None: ...
 
-@app.service_bus_topic_trigger(arg_name="messages", connection="BUS", topic_name="%TOPIC%", subscription_name="s",
-                               cardinality="many", data_type="binary")
-async def observations(messages: typing.List[func.ServiceBusMessage]) -> None: ...
+@app.event_hub_message_trigger(arg_name="events", connection="HUB", event_hub_name="%HUB%", cardinality="many",
+                               data_type="binary")
+async def observations(events: typing.List[func.EventHubEvent]) -> None: ...
 
 @app.queue_output(arg_name="out", queue_name="q", connection="C")
 @app.route(route="ran/{id?}", methods=["GET"])
@@ -81,7 +81,7 @@ def test_timers_follow_the_systems_clock(start: Callable) -> None:
 
 @pytest.fixture(scope="module")
 def external(run_host: Callable, app_writer: Callable, tmp_path_factory: pytest.TempPathFactory):
-    settings = {"Nightly": "0 0 2 * * *", "TOPIC": "the-topic", "AzureWebJobs.switched_off.Disabled": True}
+    settings = {"Nightly": "0 0 2 * * *", "HUB": "the-hub", "AzureWebJobs.switched_off.Disabled": True}
     app = app_writer(tmp_path_factory.mktemp("timers") / "app", EXTERNAL, settings)
     return run_host(app, "--timers", "external")
 
@@ -99,7 +99,7 @@ def test_functions_are_listed_with_their_settings_resolved(external) -> None:
     assert (trigger["type"], trigger["schedule"]) == ("timerTrigger", "0 0 2 * * *")
     assert functions["nightly"]["invoke_url_template"] is None
     assert functions["ran"]["invoke_url_template"] == f"{external.base_url}/api/ran/{{id?}}"
-    assert functions["observations"]["config"]["bindings"][0]["topicName"] == "the-topic"
+    assert functions["observations"]["config"]["bindings"][0]["eventHubName"] == "the-hub"
     assert functions["switched_off"]["isDisabled"]
     one = external.client.get("/admin/functions/nightly", headers=external.master).json()
     assert one == functions["nightly"]
@@ -163,7 +163,7 @@ def test_what_it_does_not_run_is_said_at_the_start(external) -> None:
     assert "switched_off: disabled" in out
     assert "nightly: 0 0 2 * * *" in out
     assert "ran: [GET] " in out
-    assert "'observations': serviceBusTrigger is not run by devhost yet" in err
+    assert "'observations': eventHubTrigger is not run by devhost yet" in err
     assert "'never' is not run: '0 0 0 31 2 *' names a date that no year has" in err
     assert "'unresolved' is not run: there is no setting 'NO_SUCH_SETTING'" in err
     assert "'ran': what it sends to its queue output goes nowhere" in err

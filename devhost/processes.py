@@ -1,0 +1,98 @@
+"""The processes of the local stack, and where they listen."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import msgspec
+
+ROOT = Path(__file__).parent.parent
+_READY_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+
+
+class StackError(Exception):
+    """A part of the stack did not get ready; the message says which, and where its log is."""
+
+
+class Ports(msgspec.Struct, frozen=True):
+    host: int = 7071
+    simulator: int = 7080
+    blob: int = 10000
+    queue: int = 10001
+    table: int = 10002
+    streams: int = 7072
+    service_bus: int = 5672
+
+    @classmethod
+    def free(cls) -> "Ports":
+        sockets = [socket.socket() for _ in cls.__struct_fields__]
+        try:
+            for one in sockets:
+                one.bind(("127.0.0.1", 0))
+            return cls(*(one.getsockname()[1] for one in sockets))
+        finally:
+            for one in sockets:
+                one.close()
+
+
+class Process:
+    """A child process whose output goes to a file."""
+
+    def __init__(self, name: str, log: Path, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self.log = log
+        self.process = process
+
+    def send(self, number: signal.Signals) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+
+    async def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        self.send(number)
+        await self.process.wait()
+
+    async def wait_for(self, url: str, status_below: int = 500) -> None:
+        """Until an HTTP server answers; raises StackError as `wait_until` does."""
+
+        async def answers(client: httpx.AsyncClient) -> bool:
+            return (await client.get(url)).status_code < status_below
+
+        await self.wait_until(answers)
+
+    async def wait_until(self, ready: Callable[[httpx.AsyncClient], Awaitable[bool]]) -> None:
+        """Until `ready` is true, asked again and again, and no answer is none; raises StackError where the process
+        ends, or a minute passes, before."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _READY_SECONDS
+        ended = asyncio.ensure_future(self.process.wait())
+        try:
+            async with httpx.AsyncClient(timeout=5) as client:
+                while not ended.done() and loop.time() < deadline:
+                    with suppress(httpx.TransportError):
+                        if await ready(client):
+                            return
+                    await asyncio.wait([ended], timeout=_POLL_SECONDS)
+        finally:
+            ended.cancel()
+        raise StackError(f"{self.name} did not get ready; see {self.log}:\n{self.log.read_text()[-2000:]}")
+
+
+async def spawn(name: str, command: list[str], log_folder: Path, environment: dict[str, str] | None = None) -> Process:
+    log = log_folder / f"{name}.log"
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=ROOT,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            env=os.environ | (environment or {}),
+            start_new_session=True,
+        )
+    return Process(name, log, process)
