@@ -4,13 +4,18 @@ In Azure these are calls to the resource manager. Here is the local one: a host 
 which reads its references from the secrets file whenever it starts.
 """
 
+import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shared.errors import HostControlFailed
 from shared.security.secrets import SecretStore
 
+if TYPE_CHECKING:
+    import httpx
+
 _TIMEOUT_SECONDS = 10.0
+_LOOK_SECONDS, _LOOKS = 0.1, 300
 
 
 class HostControl(Protocol):
@@ -41,14 +46,30 @@ class LocalHost:
         return [name for name in secrets if await self._secrets.get(name) is None]
 
     async def restart(self) -> None:
+        """Returns when the host is another one, so that a simulated clock waits for it; at most half a minute later,
+        which is what it takes where the host is this very process."""
+        import httpx
+
+        headers = {"x-functions-key": self._master_key}
+        try:
+            async with httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT_SECONDS, headers=headers) as client:
+                before = await self._instance(client)
+                response = await client.post("/admin/host/restart")
+                if not response.is_success:
+                    raise HostControlFailed(f"the streams host answered {response.status_code} to a restart")
+                for _ in range(_LOOKS):
+                    if await self._instance(client) not in {before, None}:
+                        return
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except httpx.HTTPError as error:
+            raise HostControlFailed(f"the streams host did not answer ({type(error).__name__})") from error
+
+    async def _instance(self, client: "httpx.AsyncClient") -> str | None:
+        """Which process answers; None while none does, or it does not say."""
         import httpx
 
         try:
-            async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS) as client:
-                response = await client.post(
-                    f"{self._url}/admin/host/restart", headers={"x-functions-key": self._master_key}
-                )
-        except httpx.HTTPError as error:
-            raise HostControlFailed(f"the streams host did not answer ({type(error).__name__})") from error
-        if not response.is_success:
-            raise HostControlFailed(f"the streams host answered {response.status_code} to a restart")
+            response = await client.get("/admin/host/status")
+            return str(response.json().get("instanceId")) if response.is_success else None
+        except (httpx.TransportError, ValueError, AttributeError):
+            return None

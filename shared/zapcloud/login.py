@@ -10,6 +10,7 @@ Wire facts: form-encoded grants (guide 6.5.8, "Authentication"), 400 with an OAu
 """
 
 import asyncio
+import secrets as random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -145,7 +146,7 @@ class Login:
             raise too_soon
         if self._records is not None:
             try:
-                if not await self._records.take_lease(_LEASE, f"login at {now.isoformat()}", now, EVERY):
+                if not await self._records.take_lease(_LEASE, random.token_hex(8), now, EVERY):
                     raise too_soon
             except StorageUnavailable as error:
                 raise ZapCloudUnavailable(f"no turn to log in: {error}") from error

@@ -135,6 +135,7 @@ class StreamsHost:
         self.url = ""
         self.refusals = 0
         self.restarts = 0
+        self._instance = "first"
         self.listens_with: StreamAddress | None = None
 
     async def restart(self, request: web.Request) -> web.Response:
@@ -143,9 +144,13 @@ class StreamsHost:
             self.refusals -= 1
             return web.Response(status=503)
         self.restarts += 1
+        self._instance = str(self.restarts)
         values = [await self._secrets.get(name) for name in self._stream.secrets]
         self.listens_with = StreamAddress(*values) if all(values) else None  # type: ignore[arg-type]
         return web.Response(status=202)
+
+    async def status(self, _: web.Request) -> web.Response:
+        return web.json_response({"instanceId": self._instance})
 
 
 class Refreshing:
@@ -255,7 +260,7 @@ async def refreshing(
         stream = Stream("harbour", installation_id=view.id)
     host = StreamsHost(FileSecrets(folder / "secrets.json"), stream)
     app = web.Application()
-    app.add_routes([web.post("/admin/host/restart", host.restart)])
+    app.add_routes([web.post("/admin/host/restart", host.restart), web.get("/admin/host/status", host.status)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 import pytest
 
+from shared.errors import HostControlFailed, ZapCloudUnavailable
 from shared.storage.streams import Step
 from shared.streams.host_control import LocalHost
 from shared.zapcloud.login import SECRET, Tokens
@@ -237,6 +238,36 @@ async def test_instances_that_need_a_token_at_once_share_one_login(site: Refresh
     assert len(await site.logins()) == 1
 
 
+async def test_of_processes_that_need_a_token_at_once_one_asks_and_the_others_wait_for_it(site: Refreshing) -> None:
+    accounts = [site.zapcloud]
+    for _ in range(3):
+        site.boot()
+        accounts.append(site.zapcloud)
+    results = await asyncio.gather(*(one.login.access_token() for one in accounts), return_exceptions=True)
+    tokens = {result for result in results if isinstance(result, str)}
+    assert len(tokens) == 1
+    assert all(isinstance(result, (str, ZapCloudUnavailable)) for result in results)
+    assert len(await site.logins()) == 1
+    assert {await one.login.access_token() for one in accounts} == tokens
+
+
+async def test_a_process_that_died_while_it_logged_in_is_not_followed_within_the_minute(site: Refreshing) -> None:
+    for fatal in itertools.count(1):
+        site.boot()
+        site.points.fatal = fatal
+        with pytest.raises(KilledError):
+            await site.zapcloud.login.access_token()
+        if await site.logins():
+            break
+        await site.pass_minutes(1)
+    site.boot()
+    with pytest.raises(ZapCloudUnavailable, match="less than a minute ago"):
+        await site.zapcloud.login.access_token()
+    assert len(await site.logins()) == 1
+    await site.pass_minutes(1)
+    assert await site.zapcloud.login.access_token()
+
+
 async def test_the_secrets_file_can_be_read_by_its_owner_alone(site: Refreshing, tmp_path: Path) -> None:
     await site.refresher.run()
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
@@ -252,7 +283,5 @@ async def test_no_record_holds_a_secret(site: Refreshing) -> None:
 
 
 async def test_an_unreachable_streams_host_is_a_failure_that_says_so(site: Refreshing) -> None:
-    from shared.errors import HostControlFailed
-
     with pytest.raises(HostControlFailed, match="did not answer"):
         await LocalHost("http://127.0.0.1:1", "key", site.store).restart()
