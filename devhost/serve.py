@@ -10,6 +10,8 @@ from pathlib import Path
 from devhost.stack import Ports, Site, Stack, running_stack
 
 FOLDER = Path(".local")
+LOOK_SECONDS = 5.0
+"""How often it is looked whether the streams' credentials have changed."""
 
 
 async def serve(folder: Path, ports: Ports, chargers: int) -> None:
@@ -27,9 +29,20 @@ async def serve(folder: Path, ports: Ports, chargers: int) -> None:
         print(f"logs       {folder}/logs/")
         print("ready; Ctrl-C stops it", flush=True)
         try:
-            await stop.wait()
+            while not await _is_set(stop, LOOK_SECONDS):
+                if stack.description() != json.loads(description.read_text()):  # after a rotation
+                    write_private(description, stack)
         finally:
             description.unlink(missing_ok=True)
+
+
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event comes within so many seconds."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 def write_private(path: Path, stack: Stack) -> None:

@@ -17,6 +17,9 @@ from shared.zapcloud.envelope import span_of_braces, unwrap
 
 MOST_AHEAD = timedelta(minutes=5)
 """A timestamp further ahead of its message's enqueued time shows a charger whose clock is wrong."""
+SECRET = frozenset({863, 1140})
+"""States whose values open something: a charger's OCPP authorization key, and a sensor's PIN. They are not kept."""
+HIDDEN = "(hidden)"
 _ZERO = "00000000-0000-0000-0000-000000000000"
 _MOST_NAMES = 100_000
 
@@ -84,12 +87,13 @@ def read(messages: Iterable[Message]) -> Reading:
             if at.tzinfo is not UTC:
                 at = at.replace(tzinfo=UTC) if at.tzinfo is None else _in_utc(at)
             ahead = at - enqueued_at > MOST_AHEAD
+            state_id = state.state_id
             observations.append(
                 Observation(
                     charger_id,
-                    state.state_id,
+                    state_id,
                     enqueued_at if ahead else at,
-                    value,
+                    HIDDEN if value and state_id in SECRET else value,
                     state.device_id or "",
                     state.device_type,
                     at if ahead else None,
@@ -112,7 +116,7 @@ def read_states(items: Iterable[Any], charger_id: str, fetched_at: datetime) -> 
                 charger_id,
                 state.state_id,
                 fetched_at if ahead else at,
-                state.value_as_string,
+                HIDDEN if state.value_as_string and state.state_id in SECRET else state.value_as_string,
                 clock_at=at if ahead else None,
             )
         )

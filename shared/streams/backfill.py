@@ -83,7 +83,7 @@ class Backfill:
                 answered += 1
                 continue
             answered += 1
-            known = await self._states.read_wide(charger.installation_id, charger.id)
+            known = await self._states.read(charger.installation_id, charger.id)
             for observation in read_states(items, charger.id, now):
                 if is_news(observation, known):
                     observations.append(observation)

@@ -51,6 +51,8 @@ def _text(body: bytes, at: int | None) -> bytes | None:
         end = begin + int.from_bytes(body[at + 1 : begin], "little")
         if begin > size or end > size:
             return None
+        if not parts and not record & 1 and end + 1 == size and body[end] == _END:
+            return body[begin:end]  # as every message on the wire so far
         parts.append(body[begin:end])
         if record & 1:
             return b"".join(parts) if end == size else None

@@ -88,6 +88,14 @@ def test_a_charger_id_is_canonical_however_it_is_written() -> None:
     assert one(body(ChargerId=CHARGER.upper())).charger_id == CHARGER
 
 
+def test_a_value_that_opens_something_is_not_kept() -> None:
+    assert one(body(StateId=863, ValueAsString="C0FFEE")).value == "(hidden)"
+    items = [{"StateId": 1140, "Timestamp": "2026-03-02T05:00:00", "ValueAsString": "4912"}]
+    assert [found.value for found in read_states(items, CHARGER, NOW)] == ["(hidden)"]
+    unreadable = read([(body(StateId=863, ValueAsString="C0FFEE", Timestamp="soon"), NOW)]).unreadable
+    assert "C0FFEE" not in unreadable[0].reason
+
+
 def test_messages_of_charger_zero_are_counted_and_nothing_else() -> None:
     reading = read([(body(ChargerId="00000000-0000-0000-0000-000000000000"), NOW)] * 3)
     assert (reading.of_nobody, reading.observations, reading.unreadable) == (3, [], [])
