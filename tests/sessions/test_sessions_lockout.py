@@ -150,6 +150,21 @@ async def test_a_session_we_gave_is_none_and_neither_is_its_car(
     assert await watch.names() == []
 
 
+async def test_a_session_of_ours_that_ran_there_before_hides_no_lockout(
+    watch: Watch, clock: HandClock, site: Site, card: str
+) -> None:
+    await site.register(card, "Kari")
+    session = await site.start(card)
+    await watch.observe(SESSION, session)
+    clock.advance(600)
+    await site.end(session)
+    await watch.signs()
+    clock.advance(600)
+    await watch.observe(MODE, "2")
+    clock.advance(61)
+    assert await watch.names() == ["lockout.no_hook_call"]
+
+
 async def test_old_observations_that_come_late_raise_nothing(watch: Watch, clock: HandClock, site: Site) -> None:
     old = Observation(site.charger, SESSION, clock.now(), STRANGE_SESSION)
     clock.advance(16 * 60)

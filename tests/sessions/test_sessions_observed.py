@@ -122,6 +122,19 @@ async def test_any_order_and_repetition_of_observations_gives_one_session(
     assert (await site.listed())[session].status == Status.ENDED
 
 
+async def test_a_car_that_pauses_and_goes_on_began_once(
+    site: Site, stream: Stream, clock: HandClock, card: str
+) -> None:
+    await site.register(card, "Kari")
+    session = await site.start(card)
+    for mode in ("3", "5", "3", "5", "3"):
+        clock.advance(60)
+        await stream.say(MODE, mode)
+    view = await site.view(session)
+    assert [fact.event for fact in view.timeline] == [Event.AUTHORIZED, Event.CHARGING]
+    assert view.timeline[1].at == clock.now() - timedelta(seconds=240)
+
+
 async def test_a_completed_session_frees_the_charger_and_its_driver_even_if_the_hook_never_comes(
     site: Site, stream: Stream, clock: HandClock, card: str
 ) -> None:

@@ -246,6 +246,15 @@ def test_a_token_that_was_changed_is_refused(change):
         cbs.check(change(token), "sb://127.0.0.1/topic", Key(KEY_NAME, KEY), 0)
 
 
+def test_a_right_ends_with_the_token_and_with_the_key():
+    key = Key(KEY_NAME, KEY)
+    claim = cbs.check(signed("sb://127.0.0.1/topic", 1000), "sb://127.0.0.1/topic", key, 0)
+    assert claim.covers("topic/subscriptions/sub", key, 999)
+    assert not claim.covers("topic/subscriptions/sub", key, 1000)
+    assert not claim.covers("topic/subscriptions/sub", Key(KEY_NAME, NEW_KEY), 999)
+    assert not claim.covers("topic2", key, 999)
+
+
 def test_without_a_key_no_token_is_good():
     with pytest.raises(RefusedError):
         cbs.check(signed("sb://127.0.0.1/topic", 1000), "sb://127.0.0.1/topic", None, 0)

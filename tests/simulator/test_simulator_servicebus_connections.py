@@ -71,12 +71,47 @@ async def test_no_more_is_sent_than_there_is_credit_for(bus):
         receiver = client.connection.create_receiver(ENTITY, credit=0)
         receiver.link.flow(3)
         client.connection.wait(lambda: len(receiver.fetcher.incoming) == 3)
-        assert (bus.counts().locked, bus.counts().waiting) == (3, 7)
+        assert receiver.link.credit == 0
+        client.put_token()
+        assert len(receiver.fetcher.incoming) == 3, "while the broker had time for something else"
         receiver.link.drain(20)
         client.connection.wait(lambda: len(receiver.fetcher.incoming) == 10 and not receiver.link.draining())
         assert receiver.link.credit == 0
 
     await as_client(bus, use)
+    assert (bus.counts().delivered, bus.counts().locked) == (10, 10)
+
+
+async def test_consumers_take_turns(bus):
+    ready = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def use(client: ProtonClient) -> list[list[bytes]]:
+        client.put_token()
+        receivers = [client.connection.create_receiver(ENTITY, credit=0, name=f"{number}") for number in range(3)]
+        for receiver in receivers:
+            receiver.link.flow(10)
+        client.put_token()
+        loop.call_soon_threadsafe(ready.set)
+        client.connection.wait(lambda: sum(len(receiver.fetcher.incoming) for receiver in receivers) == 6)
+        return [[bytes(message.body) for message, _ in receiver.fetcher.incoming] for receiver in receivers]
+
+    using = asyncio.create_task(as_client(bus, use))
+    await asyncio.wait_for(ready.wait(), WAIT_S)
+    bus.publish(b"0", b"1", b"2", b"3", b"4", b"5")
+    assert sorted(await using) == [[b"0", b"3"], [b"1", b"4"], [b"2", b"5"]]
+
+
+async def test_a_producer_does_not_run_out_of_credit(bus):
+    def use(client: ProtonClient) -> None:
+        client.put_token()
+        sender = client.connection.create_sender(TOPIC)
+        client.connection.wait(lambda: sender.link.credit > 0)
+        for number in range(sender.link.credit + 10):
+            sender.send(Message(number))
+
+    await as_client(bus, use)
+    assert bus.counts().waiting > 10
 
 
 async def test_an_outcome_is_echoed_and_a_late_one_refused(bus, clock):

@@ -88,6 +88,12 @@ def test_nothing_that_is_sent_breaks_the_broker(encoded):
             content.encode(queued(parsed), NOW)
 
 
+def test_data_that_is_a_message_without_a_body_is_only_data():
+    header_alone = b"\x00\x53\x70\x45"
+    (parsed,) = content.parse(bytes(AmqpMessage(header_alone, inferred=True).encode()))
+    assert content.data_of(parsed) == header_alone
+
+
 def test_a_message_that_is_cut_short_is_refused():
     encoded = bytes(AmqpMessage({"a": "b" * 400}).encode())
     body = encoded.index(b"\x00\x53\x77")

@@ -275,8 +275,9 @@ async def test_competing_consumers_get_each_message_once(bus):
             if len(got) == 200:
                 bus.publish(*bodies[200:])
             for receiver in (one, other):
-                for message in await receiver.receive_messages(50, max_wait_time=1):
-                    got.append(data(message))
+                messages = await receiver.receive_messages(50, max_wait_time=WAIT_S)
+                got += [data(message) for message in messages]
+                for message in messages:
                     await receiver.complete_message(message)
         assert sorted(got) == sorted(bodies)
         assert await nothing_comes(one)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -81,14 +82,11 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(
         pick=st.integers(0, 99),
-        how=st.sampled_from(["complete", "abandon", "release", "defer", "dead_letter", "renew"]),
+        how=st.sampled_from(["complete", "abandon", "release", "defer", "dead_letter"]),
     )
     def settle(self, pick: int, how: str) -> None:
         token = list(self.held)[pick % len(self.held)]
         message, _ = self.held[token]
-        if how == "renew":
-            self.held[token] = (message, self.queue.renew([token]))
-            return
         del self.held[token]
         self.lost.append(token)
         if how == "complete":
@@ -107,6 +105,13 @@ class Life(RuleBasedStateMachine):
         else:
             self.queue.dead_letter(token, WHY)
             self.dead.add(message.content)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def renew(self) -> None:
+        until = self.queue.renew(self.held)
+        assert until == self.now + LOCK
+        self.held = {token: (message, until) for token, (message, _) in self.held.items()}
 
     @precondition(lambda self: self.lost)
     @rule(pick=st.integers(0, 99))
@@ -173,6 +178,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=300, stateful_step_count=40)
 
 
 def queue(**options: object) -> Queue[int]:

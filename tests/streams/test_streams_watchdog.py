@@ -116,6 +116,20 @@ async def test_what_the_stream_should_have_brought_and_did_not_is_said(
     assert missed["observations"] >= 1
 
 
+async def test_where_the_stream_brought_everything_nothing_is_missed(
+    site: Watching, caplog: pytest.LogCaptureFixture
+) -> None:
+    await site.services.streams.watchdog.run()
+    await site.simulator.advance(301)
+    await site.simulator.plug(site.charger)
+    await site.services.streams.watchdog.run()
+    caplog.clear()
+    await site.simulator.advance(130)
+    await site.services.streams.watchdog.run()
+    assert events(caplog, "stream.drained")
+    assert not events(caplog, "stream.observations_missed")
+
+
 async def test_chargers_take_turns_so_many_a_minute(tmp_path: Path, connection_string: str, seed: int) -> None:
     async with watching(tmp_path, connection_string, seed, chargers=7, backfill_chargers_per_minute=3) as site:
         asked: list[str] = []
