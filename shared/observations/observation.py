@@ -15,8 +15,8 @@ _INSTANT_CHARACTERS = len("2026-03-02T06:00:00.000000Z")
 _CLOCK, _PLAIN, _ELSEWHERE = "!", " ", "^"
 LONG_CHARACTERS = 2000
 """A longer value is stored in a row of its own, and its digest stands for it."""
-MOST_CHARACTERS = 400_000
-"""What a row can hold with room to spare: 1 MiB of UTF-16."""
+MOST_CHARACTERS = 250_000
+"""What a row can hold whatever the characters: each may take four of its 1,048,576 bytes."""
 
 
 class Observation(msgspec.Struct, frozen=True, gc=False):

@@ -9,6 +9,7 @@ Three signs, each an event an alert can stand on:
 Only where ZapCloud says that the installation uses web hooks, or cannot be asked.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -24,7 +25,8 @@ from shared.storage.installations import Installation, Installations, Mode
 _BEFORE = timedelta(seconds=30)
 """A hook may come before the observation that goes with it: clocks differ, and ZapCloud is quick."""
 _ASK_AGAIN_AFTER = timedelta(hours=1)
-_MOST_PER_RUN = 500
+_MOST_PER_RUN = 2000
+_AT_ONCE = 16
 _MOST_REFUSALS = 1000
 _WEB_HOOKS = 1
 _EVENTS = {
@@ -67,10 +69,14 @@ class LockoutWatch:
             if not due:
                 continue
             by_hooks = await self._types.get(installation.id) in {None, _WEB_HOOKS}
-            for expectation in due:
-                if by_hooks and await self._is_sign(installation, expectation):
-                    _report(installation.id, expectation)
-                await self._decisions.forget(installation.id, expectation)
+            for start in range(0, len(due), _AT_ONCE):
+                some = due[start : start + _AT_ONCE]
+                await asyncio.gather(*(self._look_at(installation, one, by_hooks=by_hooks) for one in some))
+
+    async def _look_at(self, installation: Installation, expectation: Expectation, *, by_hooks: bool) -> None:
+        if by_hooks and await self._is_sign(installation, expectation):
+            _report(installation.id, expectation)
+        await self._decisions.forget(installation.id, expectation)
 
     async def _is_sign(self, installation: Installation, expectation: Expectation) -> bool:
         if expectation.kind == "session":
@@ -78,6 +84,8 @@ class LockoutWatch:
         standing = await self._authorizations.read(expectation.charger_id)
         since = expectation.at - _BEFORE
         evidence = standing.evidence
+        if is_under_way(standing):
+            return False
         if evidence.running_at and evidence.running_at >= since and await self._is_ours(evidence.running_session_id):
             return False
         refusals = await self._decisions.refusals(installation.id, since, _MOST_REFUSALS)
@@ -104,6 +112,15 @@ class LockoutWatch:
         except ZapCloudError as error:
             telemetry.event("lockout.not_asked", installationId=installation_id, reason=str(error))
             return None
+
+
+def is_under_way(standing: Standing) -> bool:
+    """Whether the charger runs the session it was given: then a card may be shown to end it, and a car that paused
+    asks again, and nobody calls a hook."""
+    claim, evidence = standing.claim, standing.evidence
+    if claim is None or evidence.running_session_id != claim.session_id:
+        return False
+    return evidence.disconnected_at is None or evidence.disconnected_at <= claim.at
 
 
 def heard(expectation: Expectation, standing: Standing, refusals: list[Refusal], since: datetime) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from shared import telemetry
-from shared.errors import StorageUnavailable
+from shared.errors import LimitExceeded, StorageUnavailable
 from shared.observations.folding import Fold, fold
 from shared.observations.reading import Message, Unreadable, read
 from shared.observations.store import ObservationStore
@@ -51,6 +51,9 @@ class StreamIntake:
                 await self._set_aside(stream, reading.unreadable)
                 await self.keep(folded)
                 break
+            except LimitExceeded as error:
+                await self._isolate(stream, messages, locked_for, error)
+                break
             except StorageUnavailable as error:
                 telemetry.warning("stream.storage_down", stream=stream, messages=len(messages), reason=str(error))
                 if time.monotonic() + wait >= deadline:
@@ -59,6 +62,18 @@ class StreamIntake:
             wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
         if by_trigger:
             await self._progress.note(stream, reading, len(messages))
+
+    async def _isolate(
+        self, stream: str, messages: Sequence[Message], locked_for: timedelta, error: LimitExceeded
+    ) -> None:
+        """A batch that cannot be stored as a whole is stored in halves, and a message that cannot be, set aside."""
+        if len(messages) == 1:
+            ((body, enqueued_at),) = messages
+            await self._set_aside(stream, [Unreadable(body, enqueued_at, str(error))])
+            return
+        middle = len(messages) // 2
+        for half in (messages[:middle], messages[middle:]):
+            await self.take(stream, half, locked_for, by_trigger=False)
 
     async def keep(self, folded: Fold) -> None:
         """Store observations wherever they came from, and tell the session log; raises StorageUnavailable."""

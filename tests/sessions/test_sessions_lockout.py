@@ -165,6 +165,20 @@ async def test_a_session_of_ours_that_ran_there_before_hides_no_lockout(
     assert await watch.names() == ["lockout.no_hook_call"]
 
 
+async def test_a_card_that_is_shown_to_end_a_session_and_a_car_that_pauses_are_none(
+    watch: Watch, clock: HandClock, site: Site, card: str
+) -> None:
+    await site.register(card, "Kari")
+    session = await site.start(card)
+    await watch.observe(SESSION, session)
+    await watch.observe(MODE, "3")
+    clock.advance(1800)
+    await watch.observe(MODE, "2")
+    await watch.observe(CARD, f"nfc-{card}")
+    clock.advance(61)
+    assert await watch.names() == []
+
+
 async def test_old_observations_that_come_late_raise_nothing(watch: Watch, clock: HandClock, site: Site) -> None:
     old = Observation(site.charger, SESSION, clock.now(), STRANGE_SESSION)
     clock.advance(16 * 60)
