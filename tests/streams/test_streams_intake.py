@@ -31,7 +31,7 @@ async def value(services: Services, state: int) -> str | None:
 async def test_a_message_that_storage_would_refuse_is_set_aside_and_the_others_are_stored(
     services: Services, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No message can exceed the limits there are; so that nothing ever stops a stream, it is tried with smaller ones."""
+    """No message can exceed the limits there are; that none would stop a stream is tried with smaller ones."""
     monkeypatch.setattr(guard, "MAX_ENTITY_BYTES", 100_000)
     too_large = said(clock, 808, "x" * 60_000)
     batch = [said(clock, 201, "20"), too_large, said(clock, 270, "40"), said(clock, 710, "1")]
