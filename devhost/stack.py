@@ -107,7 +107,11 @@ class Stack:
         if start:
             self.clock_file = self.folder / "clock"
             command += ["--mode", "virtual", "--start", start.isoformat(), "--clock-file", str(self.clock_file)]
-        command += ["--username", ZAPCLOUD_USERNAME, "--password", self.zapcloud_password]
+        command += [
+            "--username",
+            ZAPCLOUD_USERNAME,
+            f"--password={self.zapcloud_password}",
+        ]  # it may begin with a hyphen
         command += ["--service-bus-port", str(self.ports.service_bus)]
         process = await spawn("simulator", command, self.log_folder)
         self._exits.push_async_callback(process.stop)
