@@ -58,7 +58,7 @@ def _stub_storage() -> None:
 
     places = dict.fromkeys(charger_ids(_CHARGERS), INSTALLATION)
 
-    async def store(_: Fold) -> dict[str, str]:
+    async def everywhere(_: Fold) -> dict[str, str]:
         return places
 
     async def nothing(*_: object) -> None:
@@ -66,7 +66,8 @@ def _stub_storage() -> None:
 
     intake = services().streams.intake
     for owner, name, stub in (
-        (intake._store, "store", store),
+        (intake._store, "places", everywhere),
+        (intake._store, "store", nothing),
         (intake._teaching, "tell", nothing),
         (intake._progress._records, "put_mark", nothing),
     ):

@@ -68,7 +68,9 @@ async def put_installation(req: func.HttpRequest) -> func.HttpResponse:
                 name=charger.name,
             )
         )
-    stored = await services().installations.get(installation_id) or Installation(id=installation_id)
+    stored = await services().installations.get(installation_id) or Installation(
+        id=installation_id, since=services().clock()
+    )
     installation = Installation(
         id=installation_id,
         name=stored.name if given.name is msgspec.UNSET else given.name,
@@ -79,6 +81,7 @@ async def put_installation(req: func.HttpRequest) -> func.HttpResponse:
         card_grace_seconds=stored.card_grace_seconds
         if given.card_grace_seconds is msgspec.UNSET
         else given.card_grace_seconds,
+        since=stored.since,
     )
     directory = services().directory
     await directory.register(chargers)

@@ -1,6 +1,5 @@
 """What the triggers around the message streams call, built with the rest of `services.py`."""
 
-import secrets as random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,10 +84,11 @@ def build_streams(
     from shared.streams.teaching import Teaching
     from shared.streams.watchdog import Watchdog
 
-    holder = random.token_hex(8)
     streams = settings.stream_list
     states, history = ChargerStates(tables, STATIC_IDS), ChargerHistory(tables)
-    observed = ObservedSessions(clock, settings.identity_key, tokens, authorizations, decisions, ledger, end_hook)
+    observed = ObservedSessions(
+        clock, settings.identity_key, tokens, authorizations, decisions, installations, ledger, end_hook
+    )
     intake = StreamIntake(
         ObservationStore(Places(clock, chargers), states, history),
         quarantine,
@@ -101,7 +101,7 @@ def build_streams(
         host = LocalHost(settings.streams_host_url, settings.streams_host_key, secrets)
     refresher = None
     if zapcloud and secrets and streams:
-        refresher = Refresher(clock, settings.identity_key, holder, streams, zapcloud, secrets, host, records)
+        refresher = Refresher(clock, settings.identity_key, streams, zapcloud, secrets, host, records)
     return StreamServices(
         streams=streams,
         intake=intake,
@@ -110,16 +110,15 @@ def build_streams(
         kinds=LearntKinds(clock, ObservationKinds(tables), zapcloud.constants if zapcloud else None),
         records=records,
         watchdog=Watchdog(
-            clock,
-            holder,
-            settings.stream_silent_after,
-            settings.backfill_chargers_per_minute,
-            streams,
-            secrets,
-            host,
-            records,
-            intake,
-            Backfill(clock, zapcloud, chargers, states, intake, records) if zapcloud else None,
+            clock=clock,
+            silent_after=settings.stream_silent_after,
+            chargers_per_minute=settings.backfill_chargers_per_minute,
+            streams=streams,
+            secrets=secrets,
+            host=host,
+            records=records,
+            intake=intake,
+            backfill=Backfill(clock, zapcloud, chargers, states, intake, records) if zapcloud else None,
         ),
         lockout_watch=LockoutWatch(
             clock,

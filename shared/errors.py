@@ -9,7 +9,6 @@ ZapbridgeError
 ├── LimitExceeded           an entity or transaction that Table Storage would refuse
 ├── StorageUnavailable      Table Storage did not answer in time; nothing may be assumed about the last write
 ├── SecretStoreUnavailable  the store of secrets did not answer, or refused; try later
-├── StreamUnavailable       a Service Bus subscription cannot be received from
 ├── HostControlFailed       the host of the streams could not be told to refresh or restart; try later
 └── ZapCloudError           ZapCloud's API refused or failed
     └── ZapCloudUnavailable ZapCloud's API did not answer, or asked to be left alone; try later
@@ -55,10 +54,6 @@ class StorageUnavailable(ZapbridgeError):
 
 
 class SecretStoreUnavailable(ZapbridgeError):
-    pass
-
-
-class StreamUnavailable(ZapbridgeError):
     pass
 
 

@@ -3,7 +3,7 @@
 import contextlib
 
 from shared import telemetry
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from shared.observations.folding import fold
 from shared.observations.reading import read
 from shared.security.principal import Principal
@@ -33,7 +33,10 @@ class Replay:
             reading = read([(body, item.at)])
             if reading.unreadable:
                 raise Conflict(f"it is still not understood: {reading.unreadable[0].reason}")
-            await self._intake.keep(fold(reading.observations))
+            try:
+                await self._intake.keep(fold(reading.observations))
+            except LimitExceeded as error:
+                raise Conflict(f"it is understood, but cannot be stored: {error}") from error
         elif item.kind == "session-end":
             try:
                 await self._end_hook.replay(Principal("replay", item.installations), body)

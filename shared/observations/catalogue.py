@@ -20,12 +20,6 @@ from shared.errors import InvalidInput
 
 STATIC_IDS: frozenset[int]
 """Every id of the built-in catalogue, all device types together; like the rest read when it is first asked for."""
-LARGE = frozenset(
-    {-1000, -100, 100, 101, 554, 717, 723, 750, 762, 807, 808, 830, 850, 852, 853, 854, 867, 876, 877, 900, 901}
-    | {930, 931, 980, 981, 1133}
-)
-"""Ids whose values may be long: signed meter values, sessions, schedules, logs, lists, capabilities."""
-
 _SMART = 1
 """Pro and Home, whose ids the constants also give as those of no device type in particular."""
 _READ_AS: dict[int | None, int] = {7: 3, 8: 3}

@@ -14,7 +14,8 @@ _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _INSTANT_CHARACTERS = len("2026-03-02T06:00:00.000000Z")
 _CLOCK, _PLAIN, _ELSEWHERE = "!", " ", "^"
 LONG_CHARACTERS = 2000
-"""A longer value is stored in a row of its own, and its digest stands for it."""
+"""A longer value (in UTF-16, as Azure counts) is stored in a row of its own, and its digest stands for it; of 226
+states of this length a row still holds all."""
 MOST_CHARACTERS = 250_000
 """What a row can hold whatever the characters: each may take four of its 1,048,576 bytes."""
 
@@ -22,7 +23,7 @@ MOST_CHARACTERS = 250_000
 class Observation(msgspec.Struct, frozen=True, gc=False):
     """State `state_id` of a charger has had `value` (None: cleared) since `at`.
 
-    `clock_at` is set where the charger's clock is ahead: it is what the charger said, and `at` is when its message was
+    `clock_at` is set where the charger's clock is wrong: it is what the charger said, and `at` is when its message was
     enqueued.
     """
 
@@ -42,11 +43,14 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_long(self) -> bool:
-        return self.value is not None and len(self.value) > LONG_CHARACTERS
+        value = self.value
+        if value is None or len(value) <= LONG_CHARACTERS // 2:
+            return False
+        return len(value.encode("utf-16-le")) > 2 * LONG_CHARACTERS
 
 
 def text_of(observation: Observation) -> str:
-    """Instant; `!` and the charger's own instant where its clock is ahead; a space and the value unless cleared, or
+    """Instant; `!` and the charger's own instant where its clock is wrong; a space and the value unless cleared, or
     `^` and a digest where the value is long."""
     head = instant_text(observation.at)
     if observation.clock_at:

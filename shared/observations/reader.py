@@ -61,12 +61,12 @@ class ChargerReader:
         )
         return merged(*found)
 
-    async def is_requesting(self, installation_id: str, charger_id: str, since: datetime) -> bool:
-        """Whether a vehicle at the charger asks to charge (710 = 2), and has since then."""
+    async def is_requesting(self, installation_id: str, charger_id: str) -> bool:
+        """Whether a vehicle at the charger asks to charge (710 = 2)."""
         states = await self._glance(charger_id, installation_id)
         text = states.texts.get(OPERATION_MODE) if states else None
         newest = observation_from(charger_id, OPERATION_MODE, text) if text else None
-        return newest is not None and newest.value == REQUESTING and newest.at <= since
+        return newest is not None and newest.value == REQUESTING
 
     async def history(
         self, charger_id: str, installation_id: str, start: datetime, end: datetime, resolution: timedelta

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 
 import msgspec
 
+from shared.clock import EPOCH
 from shared.identifiers import canonical_uuid
 from shared.observations.observation import MOST_CHARACTERS, Observation
 from shared.zapcloud.envelope import span_of_braces, unwrap
 
 MOST_AHEAD = timedelta(minutes=5)
-"""A timestamp further ahead of its message's enqueued time shows a charger whose clock is wrong."""
+"""A timestamp further ahead of its message's enqueued time shows a charger whose clock is wrong; so does one from
+before 1970, such as .NET's default of the year 1."""
 SECRET = frozenset({863, 1140})
 """States whose values open something: a charger's OCPP authorization key, and a sensor's PIN. They are not kept."""
 HIDDEN = "(hidden)"
@@ -49,8 +51,8 @@ class _ChargerState(msgspec.Struct, rename="pascal", gc=False):
     state_id: StateId
     timestamp: datetime
     value_as_string: str | None = None
-    device_id: str | None = None
-    device_type: int | None = None
+    device_id: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    device_type: Annotated[int, msgspec.Meta(ge=0, le=999)] | None = None
 
 
 _decode = msgspec.json.Decoder(_ChargerState).decode
@@ -86,17 +88,17 @@ def read(messages: Iterable[Message]) -> Reading:
             at = state.timestamp
             if at.tzinfo is not UTC:
                 at = at.replace(tzinfo=UTC) if at.tzinfo is None else _in_utc(at)
-            ahead = at - enqueued_at > MOST_AHEAD
+            wrong = at - enqueued_at > MOST_AHEAD or at < EPOCH
             state_id = state.state_id
             observations.append(
                 Observation(
                     charger_id,
                     state_id,
-                    enqueued_at if ahead else at,
+                    enqueued_at if wrong else at,
                     HIDDEN if value and state_id in SECRET else value,
                     state.device_id or "",
                     state.device_type,
-                    at if ahead else None,
+                    at if wrong else None,
                 )
             )
     return Reading(observations, unreadable, degraded, of_nobody)
@@ -110,14 +112,14 @@ def read_states(items: Iterable[Any], charger_id: str, fetched_at: datetime) -> 
         if state is None or len(state.value_as_string or "") > MOST_CHARACTERS:
             continue
         at = state.timestamp.replace(tzinfo=UTC) if state.timestamp.tzinfo is None else _in_utc(state.timestamp)
-        ahead = at - fetched_at > MOST_AHEAD
+        wrong = at - fetched_at > MOST_AHEAD or at < EPOCH
         observations.append(
             Observation(
                 charger_id,
                 state.state_id,
-                fetched_at if ahead else at,
+                fetched_at if wrong else at,
                 HIDDEN if state.value_as_string and state.state_id in SECRET else state.value_as_string,
-                clock_at=at if ahead else None,
+                clock_at=at if wrong else None,
             )
         )
     return observations
@@ -146,7 +148,7 @@ def _convert(content: Any) -> _ChargerState | None:
         "Timestamp": fields.get("timestamp"),
         "ValueAsString": value if isinstance(value, str | None) else str(value),
         "DeviceId": fields.get("deviceid") if isinstance(fields.get("deviceid"), str) else None,
-        "DeviceType": fields.get("devicetype"),
+        "DeviceType": device_type if isinstance(device_type := fields.get("devicetype"), int) else None,
     }
     try:
         return msgspec.convert(given, _ChargerState, strict=False)

@@ -1,6 +1,7 @@
 """Stores what was folded: the newest states and the minutes of each charger, in the partition of its installation."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 
 from shared.observations.folding import Fold, minute_instant
@@ -16,9 +17,12 @@ class ObservationStore:
         self._states = states
         self._history = history
 
-    async def store(self, folded: Fold) -> dict[str, str]:
-        """Raises StorageUnavailable, after which the same may be stored again. Returns the chargers' installations."""
-        places = await self._places.of(folded.newest)
+    async def places(self, folded: Fold) -> dict[str, str]:
+        """The installations of the chargers, by their ids; raises StorageUnavailable."""
+        return await self._places.of(folded.newest)
+
+    async def store(self, folded: Fold, places: Mapping[str, str]) -> None:
+        """Raises StorageUnavailable, after which the same may be stored again."""
         states: dict[str, dict[str, StateTexts]] = {}
         for charger_id in folded.newest:
             states.setdefault(places[charger_id], {})[charger_id] = _texts(folded, charger_id)
@@ -31,7 +35,6 @@ class ObservationStore:
         for failure in await asyncio.gather(*merges, return_exceptions=True):
             if failure:
                 raise failure
-        return places
 
 
 def _texts(folded: Fold, charger_id: str) -> StateTexts:

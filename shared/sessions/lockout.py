@@ -17,14 +17,16 @@ from shared import telemetry
 from shared.clock import Clock
 from shared.errors import ZapCloudError
 from shared.sessions.ledger import Ledger
-from shared.storage.authorizations import Authorizations, Standing
-from shared.storage.cache import Cache
+from shared.sessions.observed import PATIENCE
+from shared.sessions.view import SessionView
+from shared.storage.authorizations import Authorizations, Evidence, Standing
 from shared.storage.decisions import Decisions, Expectation, Refusal
 from shared.storage.installations import Installation, Installations, Mode
 
+_LONGEST_PARKED = timedelta(hours=12)
 _BEFORE = timedelta(seconds=30)
 """A hook may come before the observation that goes with it: clocks differ, and ZapCloud is quick."""
-_ASK_AGAIN_AFTER = timedelta(hours=1)
+_ASK_AGAIN_AFTER = timedelta(minutes=15)
 _MOST_PER_RUN = 2000
 _AT_ONCE = 16
 _MOST_REFUSALS = 1000
@@ -37,8 +39,8 @@ _EVENTS = {
 
 AuthenticationType = Callable[[str], Awaitable[int | None]]
 """Asks ZapCloud how an installation authorizes (InstallationAuthenticationType); raises ZapCloudError."""
-StillRequesting = Callable[[str, str, datetime], Awaitable[bool]]
-"""Whether a charger of an installation has been asking to charge since an instant, as far as its states say."""
+StillRequesting = Callable[[str, str], Awaitable[bool]]
+"""Whether a charger of an installation asks to charge, as far as its states say."""
 
 
 class LockoutWatch:
@@ -59,7 +61,7 @@ class LockoutWatch:
         self._ledger = ledger
         self._still_requesting = still_requesting
         self._authentication_type = authentication_type
-        self._types = Cache[str, int | None](clock, _ASK_AGAIN_AFTER, self._ask)
+        self._types: dict[str, tuple[datetime, int | None]] = {}
 
     async def run(self) -> None:
         """Look at all that is due; what this run does not reach, or fails on, the next one looks at."""
@@ -68,7 +70,7 @@ class LockoutWatch:
             due = await self._decisions.due_expectations(installation.id, now, _MOST_PER_RUN)
             if not due:
                 continue
-            by_hooks = await self._types.get(installation.id) in {None, _WEB_HOOKS}
+            by_hooks = await self._type(installation.id) in {None, _WEB_HOOKS}
             for start in range(0, len(due), _AT_ONCE):
                 some = due[start : start + _AT_ONCE]
                 await asyncio.gather(*(self._look_at(installation, one, by_hooks=by_hooks) for one in some))
@@ -82,18 +84,23 @@ class LockoutWatch:
         if expectation.kind == "session":
             return installation.mode is Mode.ENFORCE and not await self._is_ours(expectation.session_id)
         standing = await self._authorizations.read(expectation.charger_id)
+        if await self._is_within_our_session(expectation, standing.evidence):
+            return False
         since = expectation.at - _BEFORE
-        evidence = standing.evidence
-        if is_under_way(standing):
-            return False
-        if evidence.running_at and evidence.running_at >= since and await self._is_ours(evidence.running_session_id):
-            return False
+        if expectation.kind == "start":
+            since = min(since, came_after(standing.evidence, expectation.at))
         refusals = await self._decisions.refusals(installation.id, since, _MOST_REFUSALS)
         if heard(expectation, standing, refusals, since):
             return False
         if expectation.kind == "start":
-            return await self._still_requesting(installation.id, expectation.charger_id, expectation.at)
+            return await self._still_requesting(installation.id, expectation.charger_id)
         return not await self._was_seen(installation.id, expectation, since)
+
+    async def _is_within_our_session(self, expectation: Expectation, evidence: Evidence) -> bool:
+        """Whether the charger ran, then or soon after, a session we gave: a card may be shown to end it, a car that
+        paused asks again, and nobody calls a hook."""
+        view = await self._ledger.view(evidence.running_session_id) if evidence.running_session_id else None
+        return view is not None and covers(view, evidence, expectation.at)
 
     async def _is_ours(self, session_id: str | None) -> bool:
         view = await self._ledger.view(session_id) if session_id else None
@@ -104,23 +111,35 @@ class LockoutWatch:
         seen = await self._decisions.seen_tokens(installation_id)
         return any(one.token_id == expectation.token_id and one.last_seen >= since for one in seen)
 
-    async def _ask(self, installation_id: str) -> int | None:
-        if self._authentication_type is None:
-            return None
+    async def _type(self, installation_id: str) -> int | None:
+        """How the installation authorizes, as ZapCloud last said; None where it never did."""
+        now = self._clock()
+        asked_at, known = self._types.get(installation_id, (None, None))
+        if self._authentication_type is None or (asked_at and now - asked_at < _ASK_AGAIN_AFTER):
+            return known
         try:
-            return await self._authentication_type(installation_id)
+            known = await self._authentication_type(installation_id)
         except ZapCloudError as error:
             telemetry.event("lockout.not_asked", installationId=installation_id, reason=str(error))
-            return None
+        else:
+            self._types[installation_id] = now, known
+        return known
 
 
-def is_under_way(standing: Standing) -> bool:
-    """Whether the charger runs the session it was given: then a card may be shown to end it, and a car that paused
-    asks again, and nobody calls a hook."""
-    claim, evidence = standing.claim, standing.evidence
-    if claim is None or evidence.running_session_id != claim.session_id:
+def came_after(evidence: Evidence, at: datetime) -> datetime:
+    """When the car that asks at `at` came at the earliest; all that was heard of it since counts, as when a charger that
+    was away says again what it said before."""
+    gone = evidence.disconnected_at
+    return gone if gone and gone < at else at - _LONGEST_PARKED
+
+
+def covers(view: SessionView, evidence: Evidence, at: datetime) -> bool:
+    """Whether something observed at `at` belongs to a session that we gave; pure."""
+    if not view.start_known or view.start is None or at < view.start - PATIENCE:
         return False
-    return evidence.disconnected_at is None or evidence.disconnected_at <= claim.at
+    gone = evidence.disconnected_at
+    over_at = view.end or (gone if gone and gone > view.start else None)
+    return over_at is None or at <= over_at + _BEFORE
 
 
 def heard(expectation: Expectation, standing: Standing, refusals: list[Refusal], since: datetime) -> bool:

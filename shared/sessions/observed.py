@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from shared import telemetry
 from shared.access.card import normalize, token_id
+from shared.access.verdict import judge
 from shared.clock import Clock
 from shared.errors import InvalidInput
 from shared.identifiers import canonical_uuid
@@ -19,11 +20,14 @@ from shared.sessions.ledger import Ledger
 from shared.sessions.view import Event, Source
 from shared.storage.authorizations import Authorizations, Claim
 from shared.storage.decisions import Decisions, Expectation
+from shared.storage.installations import Installations
 from shared.storage.tokens import Tokens
 from shared.zapcloud.completed import read_completed
+from shared.zapcloud.hooks import EndReport
 
 PATIENCE = timedelta(minutes=1)
 """How long after an observation its web hook may be heard."""
+_NO_SESSION = "00000000-0000-0000-0000-000000000000"
 _TOO_OLD = timedelta(minutes=15)
 _CLOCK_DIFFERENCE = timedelta(seconds=5)
 """A charger's clock and ours may differ by so much."""
@@ -37,6 +41,7 @@ class ObservedSessions:
         tokens: Tokens,
         authorizations: Authorizations,
         decisions: Decisions,
+        installations: Installations,
         ledger: Ledger,
         end_hook: EndHook,
     ) -> None:
@@ -46,32 +51,36 @@ class ObservedSessions:
         self._authorizations = authorizations
         self._evidence = EvidenceRecorder(authorizations)
         self._decisions = decisions
+        self._installations = installations
         self._ledger = ledger
         self._end_hook = end_hook
 
     async def charge_requested(self, installation_id: str, charger_id: str, at: datetime) -> None:
         """A vehicle is connected and asks to charge (710 = 2)."""
-        await self._expect(installation_id, "start", charger_id, at)
+        await self._expect(installation_id, "start", charger_id, self._by_our_clock(at))
 
     async def token_scanned(self, installation_id: str, charger_id: str, token: str, at: datetime) -> None:
         """A card was held against the charger (722)."""
         if (identity := self._token_id(token)) is not None:
-            await self._expect(installation_id, "token", charger_id, at, token=identity)
+            await self._expect(installation_id, "token", charger_id, self._by_our_clock(at), token=identity)
 
     async def session_running(self, installation_id: str, charger_id: str, session: str, at: datetime) -> None:
         """The charger runs a session (721)."""
         session_id = canonical_uuid(session)
-        if session_id is not None:
+        if session_id is not None and session_id != _NO_SESSION:
+            at = self._by_our_clock(at)
             await self._evidence.session_running(charger_id, session_id, at)
             await self._expect(installation_id, "session", charger_id, at, session=session_id)
 
     async def charging(self, charger_id: str, at: datetime) -> None:
         """The vehicle charges (710 = 3)."""
+        at = self._by_our_clock(at)
         if claim := await self._claim_before(charger_id, at + _CLOCK_DIFFERENCE):
             await self._ledger.observed(claim.session_id, Event.CHARGING, at, claim.at)
 
     async def vehicle_disconnected(self, charger_id: str, at: datetime) -> None:
         """The cable is out (710 = 1)."""
+        at = self._by_our_clock(at)
         await self._evidence.vehicle_disconnected(charger_id, at)
         if claim := await self._claim_before(charger_id, at):
             await self._ledger.observed(claim.session_id, Event.DISCONNECTED, at, claim.at)
@@ -82,6 +91,8 @@ class ObservedSessions:
             completed = read_completed(value)
         except InvalidInput as error:
             telemetry.warning("stream.completed_session_unreadable", chargerId=charger_id, reason=str(error))
+            return
+        if installation_id and await self._is_from_before(installation_id, completed.report):
             return
         identity = self._token_id(completed.token)
         known: dict[str, str | bool] = {"chargerId": charger_id, "reliableClock": completed.reliable_clock}
@@ -94,22 +105,34 @@ class ObservedSessions:
     async def _attribute(
         self, session_id: str, installation_id: str, charger_id: str, identity: str, start: datetime | None
     ) -> None:
-        """A session nobody authorized through us, such as one begun offline, belongs to the driver of its card."""
+        """A session nobody authorized through us, such as one begun offline, belongs to the driver of its card, if the
+        card might charge then and there."""
         stored = await self._tokens.get(identity)
-        if stored is None:
+        began = start or self._clock()
+        if stored is None or not judge(stored.token, installation_id, charger_id, began).lets_in:
             return
         claim = Claim(
             session_id=session_id,
             installation_id=installation_id,
             charger_id=charger_id,
             request_key=token_key(identity),
-            at=start or self._clock(),
+            at=began,
             mode="",
             verdict="unchecked",
             token_id=identity,
             driver=stored.token.driver,
         )
         await self._ledger.attributed(claim)
+
+    async def _is_from_before(self, installation_id: str, report: EndReport) -> bool:
+        """Whether a session ended before we were told of its installation: chargers go on naming their last one."""
+        installation = await self._installations.get(installation_id)
+        since = installation.since if installation else None
+        return since is not None and report.end is not None and report.end < since
+
+    def _by_our_clock(self, at: datetime) -> datetime:
+        """What a charger whose clock is a little ahead observed, it did not observe in our future."""
+        return min(at, self._clock())
 
     async def _claim_before(self, charger_id: str, at: datetime) -> Claim | None:
         """The claim that an observation at the charger is about."""
@@ -126,9 +149,10 @@ class ObservedSessions:
         token: str | None = None,
         session: str | None = None,
     ) -> None:
-        if self._clock() - at < _TOO_OLD:
+        now = self._clock()
+        if now - at < _TOO_OLD:
             expectation = Expectation(
-                kind=kind, charger_id=charger_id, at=at, due=at + PATIENCE, token_id=token, session_id=session
+                kind=kind, charger_id=charger_id, at=at, due=now + PATIENCE, token_id=token, session_id=session
             )
             await self._decisions.expect(installation_id, expectation)
 

@@ -12,7 +12,7 @@ import msgspec
 from shared.storage.newest import NewestRows, Wanted
 from shared.storage.table import Tables
 
-_REMEMBERED = 50_000
+_REMEMBERED_CHARACTERS = 20_000_000
 _DAY = timedelta(days=1)
 
 
@@ -26,7 +26,7 @@ class Minute(msgspec.Struct, frozen=True):
 class ChargerHistory:
     def __init__(self, tables: Tables) -> None:
         self._table = tables["ChargerHistory"]
-        self._rows = NewestRows(self._table, _REMEMBERED, mostly_new=True)
+        self._rows = NewestRows(self._table, _REMEMBERED_CHARACTERS, mostly_new=True)
 
     async def merge(self, installation_id: str, minutes: Mapping[tuple[str, datetime], Mapping[int, str]]) -> None:
         """Store, per charger and minute, what is newer than what is there; may be repeated after StorageUnavailable."""

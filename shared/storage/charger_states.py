@@ -15,7 +15,8 @@ from shared.storage.table import Row, Tables
 
 UNASSIGNED = "unassigned"
 """The partition of chargers whose installation we do not know."""
-_REMEMBERED = 20_000
+_REMEMBERED_CHARACTERS = 60_000_000
+"""Some 15,000 chargers; about 150 MB."""
 _CHUNK_CHARACTERS = 16 * 1024
 _NEWEST, _DEVICE_ID, _DEVICE_TYPE = "newest", "deviceId", "deviceType"
 
@@ -36,7 +37,7 @@ class ChargerStates:
         """`ordinary` are the state ids that have their place in the wide row."""
         self._table = tables["ChargerStates"]
         self._ordinary = ordinary
-        self._rows = NewestRows(self._table, _REMEMBERED)
+        self._rows = NewestRows(self._table, _REMEMBERED_CHARACTERS)
 
     async def merge(self, installation_id: str, chargers: Mapping[str, StateTexts]) -> None:
         """Store what is newer than what is there; raises StorageUnavailable, and may be repeated then."""
@@ -45,7 +46,7 @@ class ChargerStates:
             wide = {_property(state): text for state, text in states.texts.items() if state in self._ordinary}
             wide[_NEWEST] = states.newest
             wide[_DEVICE_ID] = states.device_id
-            wide[_DEVICE_TYPE] = "" if states.device_type is None else str(states.device_type)
+            wide[_DEVICE_TYPE] = "" if states.device_type is None else f"{states.device_type:03}"
             wide_row = wanted[_wide_key(charger_id)] = Wanted(wide, {})
             for state, text in states.texts.items():
                 own_key = f"{_own_prefix(charger_id)}{state}"

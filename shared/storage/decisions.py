@@ -32,7 +32,8 @@ class SeenToken(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a charger observed at `at`, and by `due` a web hook should have been heard that goes with it.
+    """What a charger observed at `at`, and by `due` a web hook should have been heard that goes with it; observed and
+    heard of again before that, it is another one, and looked at likewise.
 
     `kind` is "start" (a car asks to charge), "token" (a card was scanned: `token_id`) or "session" (`session_id` runs).
     """

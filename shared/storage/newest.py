@@ -15,9 +15,9 @@ from shared.errors import Conflict
 from shared.storage import guard
 from shared.storage.table import Change, Row, Table
 
-_FEW_ROWS = 15
-"""So many are read one by one; more are read in one go with what lies between them."""
-_AT_ONCE = 8
+_READS_AT_ONCE, _WRITES_AT_ONCE = 16, 8
+_ROW_CHARACTERS = 500
+"""What remembering a row takes besides its texts, roughly."""
 _TRANSACTION_BYTES = guard.MAX_TRANSACTION_BYTES * 3 // 4
 
 
@@ -31,6 +31,10 @@ class Wanted(msgspec.Struct, frozen=True):
 class _Known(NamedTuple):
     etag: str | None
     texts: Mapping[str, str]
+
+    @property
+    def characters(self) -> int:
+        return _ROW_CHARACTERS + sum(map(len, self.texts.values()))
 
 
 class _Step(NamedTuple):
@@ -47,13 +51,15 @@ _ABSENT = _Known(None, {})
 
 
 class NewestRows:
-    """`remembered` is how many rows are kept in memory; with `mostly_new` an unknown row is taken to be a new one."""
+    """`remembered` is how many characters of rows are kept in memory; with `mostly_new` an unknown row is taken to be a
+    new one."""
 
     def __init__(self, table: Table, remembered: int, *, mostly_new: bool = False) -> None:
         self._table = table
         self._remembered = remembered
         self._mostly_new = mostly_new
         self._known: dict[tuple[str, str], _Known] = {}
+        self._characters = 0
 
     async def merge(self, partition: str, rows: Mapping[str, Wanted]) -> None:
         """There afterwards; raises StorageUnavailable, when any part may have been written, and may be again."""
@@ -66,20 +72,26 @@ class NewestRows:
             steps = [_step(partition, key, known.get(key, _ABSENT), wanted) for key, wanted in left.items()]
             packs = list(_packed([step for step in steps if step.changes]))
             refused = set[str]()
-            for start in range(0, len(packs), _AT_ONCE):
-                some = packs[start : start + _AT_ONCE]
+            for start in range(0, len(packs), _WRITES_AT_ONCE):
+                some = packs[start : start + _WRITES_AT_ONCE]
                 for lost in await asyncio.gather(*(self._write(partition, pack) for pack in some)):
                     refused |= lost
             left = {step.key: left[step.key] for step in steps if step.key in refused or not step.complete}
             unknown_are_new = False
 
     async def _read(self, partition: str, keys: list[str]) -> dict[str, _Known]:
-        if len(keys) <= _FEW_ROWS:
-            rows = await asyncio.gather(*(self._table.get(partition, key) for key in keys))
-        else:
-            rows = list(await self._table.partition(partition, after=min(keys)[:-1], before=max(keys) + "~"))
-        wanted = set(keys)
-        return {row.key: _Known(row.etag, _texts(row)) for row in rows if row and row.key in wanted}
+        """Row by row: what lies between them in the partition may be a thousand times as much."""
+        found: dict[str, _Known] = {}
+        waiting = iter(keys)
+
+        async def work() -> None:
+            for key in waiting:
+                row = await self._table.get(partition, key)
+                if row:
+                    found[key] = _Known(row.etag, _texts(row))
+
+        await asyncio.gather(*(work() for _ in range(min(_READS_AT_ONCE, len(keys)))))
+        return found
 
     async def _write(self, partition: str, steps: list[_Step]) -> set[str]:
         """The keys of rows that must be read again, since one of them was not as remembered."""
@@ -87,7 +99,7 @@ class NewestRows:
             etags = await self._table.transact([change for step in steps for change in step.changes])
         except Conflict:
             for step in steps:
-                self._known.pop((partition, step.key), None)
+                self._forget(partition, step.key)
             return {step.key for step in steps}
         at = 0
         for step in steps:
@@ -96,10 +108,15 @@ class NewestRows:
         return set()
 
     def _remember(self, partition: str, key: str, known: _Known) -> None:
-        self._known.pop((partition, key), None)
-        if len(self._known) >= self._remembered:
-            self._known.pop(next(iter(self._known)))
+        self._forget(partition, key)
         self._known[partition, key] = known
+        self._characters += known.characters
+        while self._characters > self._remembered:
+            self._forget(*next(iter(self._known)))
+
+    def _forget(self, partition: str, key: str) -> None:
+        if known := self._known.pop((partition, key), None):
+            self._characters -= known.characters
 
 
 def _step(partition: str, key: str, known: _Known, wanted: Wanted) -> _Step:

@@ -3,6 +3,7 @@ rotation of its credentials stands and every step of it, who may work on it, whe
 credentials are named by fingerprints.
 """
 
+import contextlib
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -70,6 +71,13 @@ class LoginMark(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     renew_at: datetime
 
 
+class BackfillCursor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The charger whose states were last read over REST ("" before the first), and when the round through all began."""
+
+    charger_id: str = ""
+    round_began: datetime | None = None
+
+
 class Lease(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Who may do something that only one may, until when."""
 
@@ -112,22 +120,21 @@ class StreamRecords:
         row = await self._table.get(_UPKEEP, "login")
         return from_properties(LoginMark, row.properties) if row else None
 
-    async def backfilled_until(self) -> str:
-        """The charger whose states were last read over REST; "" before the first."""
+    async def backfill_cursor(self) -> BackfillCursor:
         row = await self._table.get(_UPKEEP, "backfill")
-        return str(row.properties["chargerId"]) if row else ""
+        return from_properties(BackfillCursor, row.properties) if row else BackfillCursor()
 
-    async def set_backfilled_until(self, charger_id: str) -> None:
-        await self._table.upsert(_UPKEEP, "backfill", {"chargerId": charger_id})
+    async def put_backfill_cursor(self, cursor: BackfillCursor) -> None:
+        await self._table.upsert(_UPKEEP, "backfill", to_properties(cursor))
 
     async def take_lease(self, name: str, holder: str, now: datetime, length: timedelta) -> bool:
-        """True for the one who holds it now, until it is given back or has run out; False while another does."""
+        """True for the one who holds it now, until it is given back or has run out; False while somebody holds it."""
         lease = to_properties(Lease(holder=holder, until=now + length))
         row = await self._table.get(_LEASES, name)
         if row is None:
             return await self._table.insert(_LEASES, name, lease)
         known = from_properties(Lease, row.properties)
-        if known.until > now and known.holder != holder:
+        if known.until > now:
             return False
         try:
             await self._table.transact([Change("replace", _LEASES, name, lease, row.etag)])
@@ -138,4 +145,5 @@ class StreamRecords:
     async def give_back_lease(self, name: str, holder: str) -> None:
         row = await self._table.get(_LEASES, name)
         if row and from_properties(Lease, row.properties).holder == holder:
-            await self._table.delete(_LEASES, name)
+            with contextlib.suppress(Conflict):  # it had run out, and somebody else has it
+                await self._table.transact([Change("delete", _LEASES, name, etag=row.etag)])

@@ -32,6 +32,8 @@ from shared.storage import guard
 _RETRIES = 1
 _BACKOFF_SECONDS = 0.1
 _MEANINGFUL = {404, 409, 412}
+_TOO_LARGE = ("EntityTooLarge", "PropertyValueTooLarge", "RequestBodyTooLarge", "TooManyProperties")
+"""Error codes of the Table service for which trying again is of no use (Azure Storage REST reference)."""
 _INT32 = range(-(2**31), 2**31)
 
 
@@ -276,6 +278,8 @@ class Table:
         except HttpResponseError as error:
             if error.status_code in _MEANINGFUL:
                 raise
+            if any(code in str(error) for code in _TOO_LARGE):
+                raise LimitExceeded(f"Table Storage found a row of {self._name} too large") from error
             raise StorageUnavailable(f"Table Storage answered {error.status_code} for {self._name}") from error
         except (AzureError, AttributeError, ValueError) as error:
             # AttributeError: the SDK looks for details in the response that an answer cut in the middle does not have;

@@ -13,15 +13,16 @@ from typing import Any, Protocol
 from shared import telemetry
 from shared.clock import Clock
 from shared.errors import ZapCloudError, ZapCloudUnavailable
-from shared.observations.folding import METERED, TELLING, fold
+from shared.observations.folding import METERED, TELLING
 from shared.observations.observation import Observation, observation_from, text_of
 from shared.observations.reading import read_states
 from shared.storage.charger_states import ChargerStates, StateTexts
 from shared.storage.chargers import Charger, Chargers
-from shared.storage.streams import StreamRecords
+from shared.storage.streams import BackfillCursor, StreamRecords
 from shared.streams.intake import StreamIntake
 
 _BATCH = 25
+_ROUND_EVERY = timedelta(minutes=10)
 _SHOULD_HAVE_COME_AFTER = timedelta(minutes=2)
 
 
@@ -46,22 +47,29 @@ class Backfill:
         self._intake = intake
         self._records = records
 
-    async def run(self, most: int) -> int:
+    async def run(self, most: int, *, urgent: bool = False) -> int:
         """Ask for up to `most` chargers, from where the last run stopped; returns how many were asked for.
 
-        Raises StorageUnavailable; ZapCloud's failures end the run early and are an event.
+        A round through all chargers begins at most every ten minutes, unless it is urgent. Raises StorageUnavailable;
+        ZapCloud's failures end the run early and are an event.
         """
-        everyone = sorted(await self._chargers.all(), key=lambda charger: charger.id)
-        after = await self._records.backfilled_until()
-        ahead = [charger for charger in everyone if charger.id > after]
-        turn = (ahead + everyone[: len(everyone) - len(ahead)])[:most]
+        cursor = await self._records.backfill_cursor()
         done = 0
-        for start in range(0, len(turn), _BATCH):
-            batch = turn[start : start + _BATCH]
+        while done < most:
+            batch = await self._chargers.page(cursor.charger_id, min(_BATCH, most - done))
+            if not batch:
+                now = self._clock()
+                rested = cursor.round_began is None or now - cursor.round_began >= _ROUND_EVERY
+                if not (cursor.charger_id and (rested or (urgent and not done))):
+                    break
+                cursor = BackfillCursor(charger_id="", round_began=now)
+                continue
             answered = await self._fill(batch)
             done += answered
             if answered:
-                await self._records.set_backfilled_until(batch[answered - 1].id)
+                began = cursor.round_began or self._clock()
+                cursor = BackfillCursor(charger_id=batch[answered - 1].id, round_began=began)
+                await self._records.put_backfill_cursor(cursor)
             if answered < len(batch):
                 break
         return done
@@ -87,9 +95,9 @@ class Backfill:
             for observation in read_states(items, charger.id, now):
                 if is_news(observation, known):
                     observations.append(observation)
-                    missed[charger.installation_id] += should_have_come(observation, now)
+                    missed[charger.installation_id] += known is not None and should_have_come(observation, now)
         if observations:
-            await self._intake.keep(fold(observations))
+            await self._intake.keep_each(observations)
         for installation_id, count in missed.items():
             if count:
                 telemetry.warning("stream.observations_missed", installationId=installation_id, observations=count)

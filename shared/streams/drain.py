@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from shared.clock import Clock
-from shared.errors import StreamUnavailable
 from shared.observations.reading import Message
 from shared.stream import StreamAddress
 from shared.streams.intake import lock_left
@@ -21,16 +22,22 @@ _LONGEST_SECONDS = 25.0
 Take = Callable[[list[Message], timedelta], Awaitable[None]]
 
 
-async def drain(address: StreamAddress, take: Take, clock: Clock) -> int:
-    """Give everything that waits to `take`, and complete what it took; returns how many messages that were.
+class Drained(msgspec.Struct):
+    """How many messages were received, and why no more could be (None where there were no more)."""
 
-    Raises StreamUnavailable where the subscription cannot be received from, and whatever `take` raises; a message
-    that was not completed comes again.
+    messages: int = 0
+    failure: str | None = None
+
+
+async def drain(address: StreamAddress, take: Take, clock: Clock) -> Drained:
+    """Give everything that waits to `take`, and complete what it took; a message that was not completed comes again.
+
+    Raises whatever `take` raises.
     """
     from azure.servicebus.aio import ServiceBusClient
     from azure.servicebus.exceptions import ServiceBusError
 
-    taken = 0
+    drained = Drained()
     until = time.monotonic() + _LONGEST_SECONDS
     try:
         async with (
@@ -42,16 +49,16 @@ async def drain(address: StreamAddress, take: Take, clock: Clock) -> int:
                 if not batch:
                     break
                 now = clock()
+                drained.messages += len(batch)
                 messages = [(_body(message), message.enqueued_time_utc or now) for message in batch]
                 await take(messages, lock_left(batch[0].locked_until_utc, now))
                 for message in batch:
                     await receiver.complete_message(message)
-                taken += len(batch)
     except ServiceBusError as error:
-        raise StreamUnavailable(f"the subscription cannot be drained ({type(error).__name__})") from error
-    except ValueError as error:
-        raise StreamUnavailable("the connection string cannot be used") from error
-    return taken
+        drained.failure = f"the subscription cannot be drained ({type(error).__name__})"
+    except ValueError:
+        drained.failure = "the connection string cannot be used"
+    return drained
 
 
 def _body(message: "ServiceBusReceivedMessage") -> bytes:

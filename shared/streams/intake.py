@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from shared import telemetry
 from shared.errors import LimitExceeded, StorageUnavailable
 from shared.observations.folding import Fold, fold
+from shared.observations.observation import Observation
 from shared.observations.reading import Message, Unreadable, read
 from shared.observations.store import ObservationStore
 from shared.storage.quarantine import Quarantine
@@ -73,13 +74,49 @@ class StreamIntake:
             return
         middle = len(messages) // 2
         for half in (messages[:middle], messages[middle:]):
-            await self.take(stream, half, locked_for, by_trigger=False)
+            await self.take(stream, half, locked_for / 2, by_trigger=False)
 
     async def keep(self, folded: Fold) -> None:
-        """Store observations wherever they came from, and tell the session log; raises StorageUnavailable."""
-        places = await self._store.store(folded)
+        """Tell the session log what observations say, wherever they came from, and store them; raises
+        StorageUnavailable, and LimitExceeded where one of them is more than storage takes.
+
+        A stored state is the mark that all was told: so what fails on the way is told again with the repetition of its
+        message, or with the next REST back-fill, which takes only what is newer than what is stored.
+        """
+        places = await self._store.places(folded)
+        by_charger: dict[str, list[Observation]] = {}
         for observation in sorted(folded.telling, key=lambda one: one.at):
-            await self._teaching.tell(observation, places[observation.charger_id])
+            by_charger.setdefault(observation.charger_id, []).append(observation)
+        chargers = list(by_charger.items())
+        for start in range(0, len(chargers), _AT_ONCE):
+            some = chargers[start : start + _AT_ONCE]
+            results = await asyncio.gather(
+                *(self._tell(observations, places[charger_id]) for charger_id, observations in some),
+                return_exceptions=True,
+            )
+            for failure in results:
+                if failure:
+                    raise failure
+        await self._store.store(folded, places)
+
+    async def keep_each(self, observations: Sequence[Observation]) -> None:
+        """The same for observations of which none may stop the others: what storage does not take is an event."""
+        try:
+            await self.keep(fold(observations))
+        except LimitExceeded as error:
+            if len(observations) == 1:
+                (one,) = observations
+                telemetry.warning(
+                    "stream.observation_refused", chargerId=one.charger_id, stateId=one.state_id, reason=str(error)
+                )
+                return
+            middle = len(observations) // 2
+            for half in (observations[:middle], observations[middle:]):
+                await self.keep_each(half)
+
+    async def _tell(self, observations: Sequence[Observation], installation_id: str) -> None:
+        for observation in observations:
+            await self._teaching.tell(observation, installation_id)
 
     async def _set_aside(self, stream: str, messages: list[Unreadable]) -> None:
         for start in range(0, len(messages), _AT_ONCE):

@@ -7,6 +7,7 @@ next is tried, so that the next run goes on wherever one stopped. One restart se
 
 import hashlib
 import hmac
+import secrets as random
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
@@ -43,17 +44,14 @@ class Refresher:
         self,
         clock: Clock,
         identity_key: str,
-        holder: str,
         streams: Sequence[Stream],
         zapcloud: ZapCloudAccount,
         secrets: SecretStore,
         host: HostControl | None,
         records: StreamRecords,
     ) -> None:
-        """`holder` names this process among the others that might run at the same time."""
         self._clock = clock
         self._identity_key = identity_key
-        self._holder = holder
         self._streams = streams
         self._zapcloud = zapcloud
         self._secrets = secrets
@@ -62,8 +60,8 @@ class Refresher:
 
     async def run(self) -> None:
         """Raises StorageUnavailable; all other failures are events, and the next run goes on where this one stopped."""
-        now = self._clock()
-        if not await self._records.take_lease(_LEASE, self._holder, now, _LEASE_LENGTH):
+        holder = random.token_hex(8)
+        if not await self._records.take_lease(_LEASE, holder, self._clock(), _LEASE_LENGTH):
             telemetry.event("rotation.elsewhere")
             return
         try:
@@ -72,7 +70,7 @@ class Refresher:
             followed = [await self._follow(stream, rotations.get(stream.name)) for stream in self._streams]
             await self._bring_to_the_host([rotation for rotation in followed if rotation])
         finally:
-            await self._records.give_back_lease(_LEASE, self._holder)
+            await self._records.give_back_lease(_LEASE, holder)
 
     async def watch(self) -> None:
         """See whether messages came since a restart, and say so once it took too long."""
@@ -98,12 +96,12 @@ class Refresher:
             telemetry.warning("login.account_refused", reason=str(error))
 
     async def _follow(self, stream: Stream, known: Rotation | None) -> Rotation | None:
-        """The stream's rotation with its secrets stored; None where that could not be done now."""
+        """The stream's rotation with its secrets stored; None where they are not, and could not be now."""
         try:
             address = await self._zapcloud.stream_address(stream)
             fingerprint = _fingerprint(self._identity_key, address)
             now = self._clock()
-            if known is None or known.fingerprint != fingerprint:
+            if known is None or known.fingerprint != fingerprint or await self._was_changed(stream, known, address):
                 rotation = Rotation(
                     stream=stream.name, fingerprint=fingerprint, step=Step.FETCHED, at=now, checked_at=now
                 )
@@ -118,8 +116,14 @@ class Refresher:
                 rotation = await self._reached(rotation, Step.STORED)
         except (ZapCloudError, SecretStoreUnavailable) as error:
             await self._failed(stream.name, error)
-            return None
+            return known if known and _has(known, Step.STORED) else None
         return rotation
+
+    async def _was_changed(self, stream: Stream, known: Rotation, address: StreamAddress) -> bool:
+        """Whether somebody else has put other values where ours were stored."""
+        if not _has(known, Step.STORED):
+            return False
+        return [await self._secrets.get(name) for name in stream.secrets] != list(msgspec.structs.astuple(address))
 
     async def _bring_to_the_host(self, rotations: list[Rotation]) -> None:
         """Everything behind the secret store happens once for all streams that need it."""

@@ -20,13 +20,13 @@ class UnderWay(msgspec.Struct, frozen=True):
 
 async def energy_so_far_kwh(reader: ChargerReader, sessions: Iterable[UnderWay]) -> dict[str, float]:
     """By session id, for those whose chargers say that they run them (observation 721) and what they took (553)."""
-    by_charger = {session.charger_id: session for session in sessions}
-    chargers = (Charger(id=one.charger_id, installation_id=one.installation_id) for one in by_charger.values())
-    glance = await reader.glance(chargers)
+    wanted = list(sessions)
+    places = {session.charger_id: session.installation_id for session in wanted}
+    glance = await reader.glance(Charger(id=one, installation_id=place) for one, place in places.items())
     energies: dict[str, float] = {}
-    for charger_id, now in glance.items():
-        running, energy = now.observations.get(SESSION_ID), now.observations.get(SESSION_ENERGY_KWH)
-        session = by_charger[charger_id]
+    for session in wanted:
+        observations = glance[session.charger_id].observations if session.charger_id in glance else {}
+        running, energy = observations.get(SESSION_ID), observations.get(SESSION_ENERGY_KWH)
         if running and energy and (running.value or "").lower() == session.session_id and energy.at >= running.at:
             kwh = number_in(energy.value)
             if kwh is not None:

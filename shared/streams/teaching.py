@@ -1,5 +1,7 @@
 """Which of a charger's observations tell the session log what."""
 
+from datetime import datetime
+
 from shared.observations.folding import (
     CHARGING,
     COMPLETED_SESSION,
@@ -21,17 +23,18 @@ class Teaching:
 
     def __init__(self, sessions: ObservedSessions) -> None:
         self._sessions = sessions
-        self._told: dict[Observation, None] = {}
+        self._told: dict[tuple[str, int, datetime, int], None] = {}
 
     async def tell(self, observation: Observation, installation_id: str) -> None:
         """Raises StorageUnavailable, and may be repeated then."""
-        if observation in self._told:
+        statement = observation.charger_id, observation.state_id, observation.at, hash(observation.value)
+        if statement in self._told:
             return
         known_place = installation_id if installation_id != UNASSIGNED else None
         await self._tell(observation, known_place)
         if len(self._told) >= _MOST_REMEMBERED:
             self._told.pop(next(iter(self._told)))
-        self._told[observation] = None
+        self._told[statement] = None
 
     async def _tell(self, observation: Observation, installation_id: str | None) -> None:
         sessions, charger_id, at = self._sessions, observation.charger_id, observation.at

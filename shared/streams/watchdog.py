@@ -6,12 +6,13 @@ what waits in the subscription is received directly, chargers' states are read o
 the trigger is dead, and its host is restarted.
 """
 
+import secrets as random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from shared import telemetry
 from shared.clock import Clock
-from shared.errors import HostControlFailed, SecretStoreUnavailable, StreamUnavailable
+from shared.errors import HostControlFailed, SecretStoreUnavailable
 from shared.observations.reading import Message
 from shared.security.secrets import SecretStore
 from shared.storage.streams import StreamRecords
@@ -30,8 +31,8 @@ MOST_PER_MINUTE = 300
 class Watchdog:
     def __init__(
         self,
+        *,
         clock: Clock,
-        holder: str,
         silent_after: timedelta,
         chargers_per_minute: int,
         streams: Sequence[Stream],
@@ -42,7 +43,6 @@ class Watchdog:
         backfill: Backfill | None,
     ) -> None:
         self._clock = clock
-        self._holder = holder
         self._silent_after = silent_after
         self._chargers_per_minute = chargers_per_minute
         self._streams = streams
@@ -64,7 +64,10 @@ class Watchdog:
         if dead:
             await self._wake()
         if self._backfill is not None:
-            await self._backfill.run(MOST_PER_MINUTE if silent else self._chargers_per_minute)
+            if silent:
+                await self._backfill.run(MOST_PER_MINUTE, urgent=True)
+            else:
+                await self._backfill.run(self._chargers_per_minute)
 
     async def silent_streams(self) -> dict[Stream, datetime]:
         """Streams that should bring something and do not, each with the instant it last did."""
@@ -84,12 +87,16 @@ class Watchdog:
 
         try:
             address = await self._address(stream)
-            taken = await drain(address, take, self._clock) if address else 0
-        except (StreamUnavailable, SecretStoreUnavailable) as error:
+        except SecretStoreUnavailable as error:
             telemetry.warning("stream.drain_failed", stream=stream.name, reason=str(error))
             return 0
-        telemetry.event("stream.drained", stream=stream.name, messages=taken)
-        return taken
+        if address is None:
+            return 0
+        drained = await drain(address, take, self._clock)
+        if drained.failure:
+            telemetry.warning("stream.drain_failed", stream=stream.name, reason=drained.failure)
+        telemetry.event("stream.drained", stream=stream.name, messages=drained.messages)
+        return drained.messages
 
     async def _address(self, stream: Stream) -> StreamAddress | None:
         if self._secrets is None:
@@ -102,7 +109,7 @@ class Watchdog:
         """Restart the streams host; not again within ten minutes, which a start may take to show."""
         now = self._clock()
         if self._host is None or not await self._records.take_lease(
-            _RESTART_LEASE, f"{self._holder} at {now.isoformat()}", now, _RESTART_EVERY
+            _RESTART_LEASE, random.token_hex(8), now, _RESTART_EVERY
         ):
             return
         telemetry.warning("stream.listener_dead")

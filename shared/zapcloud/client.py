@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from shared.clock import Clock
 from shared.errors import InvalidInput, ZapCloudError, ZapCloudUnavailable
@@ -28,6 +29,7 @@ _USER_AGENT = "zapbridge"
 _OPERATION_MODE = 710
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]*")
 _PART = re.compile(r"[^;\s\x00-\x1f]+")
+_SERVICE_BUS = (".servicebus.windows.net", ".servicebus.usgovcloudapi.net", ".servicebus.chinacloudapi.cn")
 _LOOPBACK = {"127.0.0.1", "localhost"}
 
 
@@ -98,7 +100,7 @@ class ZapCloud:
             raise ZapCloudUnavailable(
                 "ZapCloud has no connection details yet, or none for this account; asking again later"
             )
-        return _address(_lowered(answer))
+        return _address(_lowered(answer), simulated=(urlsplit(self._base_url).hostname or "") in _LOOPBACK)
 
     async def authentication_type(self, installation_id: str) -> int | None:
         """How an installation authorizes charging (0 native, 1 web hooks, 2 and 3 OCPP); None where it is not said."""
@@ -186,16 +188,17 @@ class ZapCloud:
             raise ZapCloudUnavailable(f"ZapCloud did not answer ({type(error).__name__})") from error
 
 
-def _address(fields: Mapping[str, Any]) -> StreamAddress:
-    """Connection details as a connection string; what would not fit into one, or lead elsewhere, is refused."""
+def _address(fields: Mapping[str, Any], *, simulated: bool) -> StreamAddress:
+    """Connection details as a connection string; what would not fit into one, or lead anywhere but to Azure Service Bus
+    (where ZapCloud is simulated, to this machine), is refused."""
     host = _part(fields, "host", _HOST)
     username, password = _part(fields, "username", _PART), _part(fields, "password", _PART)
     topic, subscription = _part(fields, "topic", _PART), _part(fields, "subscription", _PART)
     credential = f"SharedAccessKeyName={username};SharedAccessKey={password}"
-    if fields.get("usessl") is not False:
+    if host.lower().endswith(_SERVICE_BUS):
         return StreamAddress(f"Endpoint=sb://{host}/;{credential}", topic, subscription)
-    if host not in _LOOPBACK or not isinstance(fields.get("port"), int):
-        raise ZapCloudError("ZapCloud's connection details are for a connection without TLS, which is not made")
+    if not (simulated and host in _LOOPBACK and isinstance(fields.get("port"), int)):
+        raise ZapCloudError("ZapCloud's connection details lead elsewhere than to Azure Service Bus")
     emulated = f"Endpoint=sb://{host}:{fields['port']};{credential};UseDevelopmentEmulator=true;"
     return StreamAddress(emulated, topic, subscription)
 

@@ -27,6 +27,8 @@ SECRET = "zapcloud-tokens"  # noqa: S105 - its name
 EVERY = timedelta(minutes=1)
 _RENEW_BEFORE = timedelta(minutes=5)
 _LEASE = "zapcloud-login"
+_TURNED_AWAY = {429, 503}
+"""Said at the door when it is busy; any other failure may come from behind it, after the token was used up."""
 _LONGEST_SECONDS = 10 * 365 * 86400
 
 Post = Callable[[Mapping[str, str]], Awaitable[tuple[int, Any]]]
@@ -67,6 +69,8 @@ class Login:
         self._records = records
         self._held: Tokens | None = None
         self._unsaved: Tokens | None = None
+        self._instead_of: Tokens | None = None
+        """What is stored while something of ours is unsaved."""
         self._asked_at: datetime | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -104,18 +108,21 @@ class Login:
         if self._secrets is None:
             return self._held
         try:
-            if self._unsaved:
-                await self._save(self._unsaved)
             text = await self._secrets.get(SECRET)
-            return msgspec.json.decode(text, type=Tokens) if text else None
+            stored = msgspec.json.decode(text, type=Tokens) if text else None
+            if self._unsaved and stored == self._instead_of:
+                stored = self._unsaved
+                await self._save(stored)
         except SecretStoreUnavailable as error:
             raise ZapCloudUnavailable(f"tokens cannot be read: {error}") from error
         except msgspec.MsgspecError as error:
             telemetry.warning("login.stored_tokens_unreadable", reason=type(error).__name__)
             return None
+        self._unsaved = None  # saved, or somebody else has got on since
+        return stored
 
     async def _save(self, tokens: Tokens) -> None:
-        """Store tokens; what fails to be stored is kept, to be stored first thing next time."""
+        """Store tokens; what fails to be stored is kept, to be stored first thing next time, unless others were."""
         self._unsaved = tokens
         await self._write(tokens)
         self._unsaved = None
@@ -127,6 +134,7 @@ class Login:
     async def _ask(self, old: Tokens | None) -> Tokens:
         now = self._clock()
         await self._take_turn(now)
+        self._instead_of = old
         try:
             tokens = await self._grant(old, now)
             await self._save(tokens)
@@ -155,13 +163,15 @@ class Login:
     async def _grant(self, old: Tokens | None, now: datetime) -> Tokens:
         account = self._account
         if account.grant == "refresh" and old and old.refresh and not old.spent:
-            await self._write(msgspec.structs.replace(old, spent=True))
+            self._instead_of = msgspec.structs.replace(old, spent=True)
+            await self._write(self._instead_of)
             form = {"grant_type": "refresh_token", "refresh_token": old.refresh}
             status, answer = await self._post(form)
             if status == 200:
                 return _tokens(answer, now)
+            if status in _TURNED_AWAY:
+                await self._save(old)  # it was not used up
             if status != 400:
-                await self._save(old)  # turned away at the door, as it does when it is busy; not used up
                 raise ZapCloudUnavailable(f"ZapCloud's token service answered {status}")
             telemetry.warning("login.refresh_refused", error=_field(answer, "error"))
         form = {"grant_type": "password", "username": account.username, "password": account.password}

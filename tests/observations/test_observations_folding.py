@@ -102,7 +102,8 @@ class Instance:
         self.reader = ChargerReader(states, history)
 
     async def take(self, batch: list[Observation]) -> None:
-        await self.store.store(fold(batch))
+        folded = fold(batch)
+        await self.store.store(folded, await self.store.places(folded))
 
     async def shown(self, charger: str, place: str) -> tuple[ChargerNow | None, list[MeteredInterval]]:
         history = await self.reader.history(charger, place, NOW, NOW + timedelta(hours=1), timedelta(minutes=1))
@@ -180,7 +181,8 @@ async def test_a_crash_between_the_parts_of_a_batch_is_made_up_for_by_its_repeti
     states = ChargerStates(tables, STATIC_IDS)
     whole = fold(batch)
     only_states = Fold(newest=whole.newest, devices=whole.devices)
-    await ObservationStore(Places(clock.now, Chargers(tables)), states, ChargerHistory(tables)).store(only_states)
+    store = ObservationStore(Places(clock.now, Chargers(tables)), states, ChargerHistory(tables))
+    await store.store(only_states, await store.places(only_states))
 
     restarted = Instance(tables, clock)
     await restarted.take(batch)

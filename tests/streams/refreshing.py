@@ -171,7 +171,6 @@ class Refreshing:
         self._connection_string = connection_string
         self._file = folder / "secrets.json"
         self._grant: Literal["password", "refresh"] = grant
-        self._boots = 0
         self._open: list[Tables | Account] = []
         self.stream = stream
         self.host = host
@@ -179,7 +178,6 @@ class Refreshing:
         self.boot()
 
     def boot(self) -> None:
-        self._boots += 1
         self.points = Points()
         self.tables = Tables(self._connection_string, ReachingTransport(self.points))
         self.records = StreamRecords(self.tables)
@@ -196,13 +194,12 @@ class Refreshing:
         )
         self.zapcloud.points = self.points
         self._open += [self.tables, self.zapcloud]
-        self.refresher = self.another(f"process {self._boots}")
+        self.refresher = self.another()
 
-    def another(self, holder: str) -> Refresher:
+    def another(self) -> Refresher:
         return Refresher(
             self._running.kernel.now,
             IDENTITY_KEY,
-            holder,
             [self.stream],
             self.zapcloud,
             self.store,

@@ -223,7 +223,7 @@ async def test_of_two_instances_one_does_it(site: Refreshing) -> None:
     await site.refresher.run()
     await site.simulator.rotate_messaging(site.stream.installation_id or "")
     await site.pass_minutes(5)
-    others = [site.another(f"instance {number}") for number in range(4)]
+    others = [site.another() for _ in range(4)]
     await asyncio.gather(*(other.run() for other in others))
     assert site.host.restarts == 2
     assert (await site.steps()).count(Step.FETCHED) == 2
