@@ -127,8 +127,8 @@ class LockoutWatch:
 
 
 def came_after(evidence: Evidence, at: datetime) -> datetime:
-    """When the car that asks at `at` came at the earliest; all that was heard of it since counts, as when a charger that
-    was away says again what it said before."""
+    """When the car that asks at `at` came at the earliest; all that was heard of it since counts, as when a charger
+    that was away says again what it said before."""
     gone = evidence.disconnected_at
     return gone if gone and gone < at else at - _LONGEST_PARKED
 

@@ -364,6 +364,7 @@ async def test_a_wrong_parameter_of_history_is_named(
 
 
 async def test_a_session_shows_its_energy_so_far_and_what_the_charger_said_of_it(
+    stack: Stack,
     management: httpx.AsyncClient,
     hooks: httpx.AsyncClient,
     inside: Services,
@@ -384,6 +385,7 @@ async def test_a_session_shows_its_energy_so_far_and_what_the_charger_said_of_it
         return one["status"], one["energyKwh"], one["source"]
 
     assert await looked_at() == ("authorized", None, "start-hook")
+    await stack.simulator.advance(120)
     began, went_on = now + timedelta(seconds=4), now + timedelta(seconds=90)
     await bring(inside, began, message(charger.id, SESSION, session, began), message(charger.id, MODE, "3", began))
     assert await looked_at() == ("charging", None, "start-hook")

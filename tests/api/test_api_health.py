@@ -64,12 +64,13 @@ async def test_each_stream_tells_how_old_its_newest_observation_is_and_whether_i
         clock.advance(1)
         assert await harbour() == {**came, "ageSeconds": 603.0, "silent": True}
         await services.streams.intake.take("harbour", [(b"no observation", clock.now())])
-        assert await harbour() == {
-            **came,
-            "receivedAt": "2026-03-02T06:10:00Z",
-            "ageSeconds": 603.0,
-            "silent": False,
-        }
+        assert await harbour() == {**came, "ageSeconds": 603.0, "silent": True}, (
+            "what nobody can read is no sign of life"
+        )
+        again = message(CHARGER, 710, "2", clock.now())
+        await services.streams.intake.take("harbour", [(again, clock.now())])
+        came = {"receivedAt": "2026-03-02T06:10:00Z", "newest": "2026-03-02T06:10:00Z"}
+        assert await harbour() == {**came, "ageSeconds": 0.0, "silent": False}
 
 
 async def test_the_credentials_of_a_stream_are_followed_without_being_told(
