@@ -67,9 +67,10 @@ async def test_each_stream_tells_how_old_its_newest_observation_is_and_whether_i
         assert await harbour() == {**came, "ageSeconds": 603.0, "silent": True}, (
             "what nobody can read is no sign of life"
         )
+        clock.advance(20)
         again = message(CHARGER, 710, "2", clock.now())
         await services.streams.intake.take("harbour", [(again, clock.now())])
-        came = {"receivedAt": "2026-03-02T06:10:00Z", "newest": "2026-03-02T06:10:00Z"}
+        came = {"receivedAt": "2026-03-02T06:10:20Z", "newest": "2026-03-02T06:10:20Z"}
         assert await harbour() == {**came, "ageSeconds": 0.0, "silent": False}
 
 
