@@ -33,6 +33,7 @@ FAULTS = {
     "message-lost": Fault(probability=0.002),
     "message-stolen": Fault(probability=0.005),
     "message-late": Fault(probability=0.01, seconds=20),
+    "message-aged": Fault(probability=0.002),
     "message-reordered": Fault(probability=0.02),
     "message-duplicated": Fault(probability=0.02),
     "message-repeated": Fault(probability=0.02),
@@ -45,8 +46,12 @@ FAULTS = {
     "state-duplicated": Fault(probability=0.1),
     "rest-429": Fault(probability=0.05),
     "rest-5xx": Fault(probability=0.05),
-    "details-204": Fault(probability=0.2),
-    "oauth-unavailable": Fault(probability=0.2),
+    "rest-slow": Fault(probability=0.05, seconds=0.05),
+    "details-204": Fault(probability=0.1),
+    "details-403": Fault(probability=0.1),
+    "details-500": Fault(probability=0.1),
+    "oauth-unavailable": Fault(probability=0.1),
+    "oauth-refused": Fault(probability=0.1),
 }
 TEN_YEARS_SECONDS = 10 * 365 * 86400.0
 BURST_SECONDS = 2.0
@@ -56,10 +61,12 @@ AT_ONCE = 8
 
 
 class Result(msgspec.Struct):
-    """What the storm came to; every list should be empty, `expired` 0."""
+    """What the storm came to; every list should be empty, `expired` and `dead_lettered` 0."""
 
     published: int
     expired: int
+    """Messages that waited for longer than they live while they should have been taken."""
+    dead_lettered: int
     by_messages: list[str]
     """States that differ from what the messages told, before anything was read over REST."""
     by_rest: list[str]
@@ -82,6 +89,7 @@ class Storm:
         self._say = say
         self._settings = {"ZAPBRIDGE_TABLES": cable.connection_string, **SETTINGS}
         self._expired = 0
+        self._dead_lettered = 0
 
     async def rage(self, messages: int) -> Result:
         began = time.monotonic()
@@ -111,10 +119,11 @@ class Storm:
         truth = await simulator.truth()
         by_rest = await self._differences(truth, _newer)
         wrong = {tuple(line.split(":")[0].split()) for line in by_rest}
-        await self._count_expired()
+        await self._count_lost()
         return Result(
             published=truth.counts["published"],
-            expired=self._expired,
+            expired=self._expired - truth.counts.get("expired", 0),
+            dead_lettered=self._dead_lettered,
             by_messages=by_messages,
             by_rest=by_rest,
             minutes_twice=await self._minutes_twice(),
@@ -145,7 +154,7 @@ class Storm:
 
     async def _rotate_with_new_topic(self, messages: int) -> None:
         self._say("the credentials are rotated, with a new topic")
-        await self._count_expired()
+        await self._count_lost()
         await self._stack.simulator.rotate_messaging(self._view.id, topic=True)
         await self._burst(messages)
 
@@ -169,10 +178,11 @@ class Storm:
         await self._stack.wait_for_listeners()
         await self._pass(PAUSE_SECONDS)
 
-    async def _count_expired(self) -> None:
-        """Of the topic there is now: how many messages waited for longer than they live."""
+    async def _count_lost(self) -> None:
+        """Of the topic there is now: how many messages expired, and how many were given back ten times."""
         (view,) = (await self._stack.simulator.service_bus()).items
         self._expired += view.counts.expired
+        self._dead_lettered += view.counts.dead_lettered
 
     async def _log_says(self, text: str) -> None:
         log = self._stack.log_folder / "streams.log"
@@ -320,6 +330,7 @@ def faults_of(result: Result, least_published: int) -> list[str]:
         "states are the truth once REST was asked": not result.by_rest,
         "no minute is in the history twice": not result.minutes_twice,
         "no message expired while a listener was there": result.expired == 0,
+        "no message was given back ten times": result.dead_lettered == 0,
         "a thief took some": result.stolen > 0,
         "what the thief took is healed": result.healed == result.stolen_newest,
         "garbage is in quarantine": result.quarantined > 0,
