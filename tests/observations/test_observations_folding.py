@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.observations.catalogue import STATIC_IDS
 from shared.observations.folding import METERED, TELLING, Fold, fold
-from shared.observations.observation import Observation
+from shared.observations.observation import LONG_CHARACTERS, Observation
 from shared.observations.places import Places
 from shared.observations.reader import ChargerNow, ChargerReader, MeteredInterval
 from shared.observations.store import ObservationStore
@@ -37,7 +37,7 @@ observations = st.builds(
     at=st.integers(0, 4).map(lambda half_minutes: NOW + timedelta(seconds=30 * half_minutes)),
     value=st.sampled_from([None, "", "1", "2", "2.5", "long a " * 400, "long b " * 400]),
     device_id=st.sampled_from(["", "ZAP000001"]),
-    device_type=st.sampled_from([None, 4]),
+    device_type=st.sampled_from([None, 4, 9, 10]),
     clock_at=st.sampled_from([None, NOW + timedelta(days=3650)]),
 )
 batches = st.lists(observations, min_size=1, max_size=12)
@@ -74,6 +74,7 @@ def test_order_repetition_and_batches_do_not_change_a_fold(
         ]
 
     assert shape(again) == shape(once)
+    assert again.devices == once.devices
     newest = {(charger, state): one for charger, states in once.newest.items() for state, one in states.items()}
     by_hand = newest_by_hand(observations)
     assert {key: (one.at, one.value) for key, one in newest.items()} == {
@@ -207,6 +208,33 @@ async def test_an_older_value_never_replaces_a_newer_long_or_short(
     now = await instance.reader.now(CHARGERS[0], INSTALLATION)
     assert now is not None
     assert now.observations[554].value == longer
+
+
+@pytest.mark.parametrize("types", [(9, 10), (10, 9), (9, None, 10), (10, None)])
+async def test_of_two_device_types_the_greater_number_is_kept_in_a_batch_and_in_storage(
+    tables: Tables, known_chargers: None, clock: HandClock, types: tuple[int | None, ...]
+) -> None:
+    said = [Observation(CHARGERS[0], 500 + place, NOW, "1", "", kind) for place, kind in enumerate(types)]
+    assert fold(said).devices[CHARGERS[0]] == ("", 10)
+    instance = Instance(tables, clock)
+    for one in said:
+        await instance.take([one])
+    now = await instance.reader.now(CHARGERS[0], INSTALLATION)
+    assert now is not None
+    assert now.device_type == 10
+
+
+async def test_every_static_state_of_a_charger_in_many_wide_characters_fits_into_its_row(
+    tables: Tables, known_chargers: None, clock: HandClock
+) -> None:
+    wide = "\U0001f600" * (LONG_CHARACTERS // 2)
+    said = [Observation(CHARGERS[0], state, NOW, wide) for state in sorted(STATIC_IDS)]
+    instance = Instance(tables, clock)
+    for start in range(0, len(said), 50):
+        await instance.take(said[start : start + 50])
+    now = await instance.reader.now(CHARGERS[0], INSTALLATION)
+    assert now is not None
+    assert {state: one.value for state, one in now.observations.items()} == dict.fromkeys(STATIC_IDS, wide)
 
 
 async def test_hundreds_of_chargers_and_unknown_states_fit_and_come_back(tables: Tables, clock: HandClock) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.clock import EPOCH
 from shared.observations.observation import Observation, observation_from, text_of
 from shared.observations.reading import read, read_states
 from tests.observations.envelopes import enveloped, records_for
@@ -109,6 +110,18 @@ def test_a_clock_that_is_ahead_counts_from_when_the_message_was_enqueued() -> No
     assert (at_the_limit.at, at_the_limit.clock_at) == (NOW + timedelta(minutes=5), None)
 
 
+@pytest.mark.parametrize("written", ["0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59.9Z"])
+def test_a_clock_that_says_a_time_before_1970_counts_from_when_the_message_was_enqueued(written: str) -> None:
+    found = one(body(Timestamp=written))
+    assert found.at == NOW
+    assert found.clock_at is not None
+    assert found.clock_at < EPOCH
+    items = [{"StateId": 710, "Timestamp": written, "ValueAsString": "1"}]
+    (over_rest,) = read_states(items, CHARGER, NOW)
+    assert (over_rest.at, over_rest.clock_at) == (NOW, found.clock_at)
+    assert one(body(Timestamp="1970-01-01T00:00:00Z")).clock_at is None
+
+
 def test_a_body_that_a_host_took_for_text_is_read_and_counted() -> None:
     mangled = body().decode("utf-8", "replace").encode()
     reading = read([(mangled, NOW)])
@@ -127,6 +140,7 @@ def test_a_body_that_a_host_took_for_text_is_read_and_counted() -> None:
         (body(StateId=2**31), "StateId"),
         (body(StateId="mode"), "StateId"),
         (body(Timestamp="yesterday"), "Timestamp"),
+        (body(DeviceId="Z" * 40_000), "device"),
         (body(ValueAsString="x" * 250_001), "more than"),
         (body()[:-20], "no JSON"),
     ],

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from functions.services import Services
 from shared.access.card import normalize, token_id
+from shared.errors import ZapCloudUnavailable
 from shared.observations.folding import fold
 from shared.observations.observation import Observation
 from shared.sessions.lockout import LockoutWatch
@@ -27,8 +29,9 @@ class Watch:
         self.site = site
         self.caplog = caplog
 
-    async def observe(self, state: int, value: str) -> None:
-        observation = Observation(self.site.charger, state, self.clock.now(), value)
+    async def observe(self, state: int, value: str, seconds_ahead: float = 0.0) -> None:
+        at = self.clock.now() + timedelta(seconds=seconds_ahead)
+        observation = Observation(self.site.charger, state, at, value)
         await self.services.streams.intake.keep(fold([observation]))
 
     async def signs(self) -> list[dict[str, Any]]:
@@ -179,6 +182,107 @@ async def test_a_card_that_is_shown_to_end_a_session_and_a_car_that_pauses_are_n
     assert await watch.names() == []
 
 
+async def test_a_car_that_asks_again_hours_into_our_session_and_waits_for_power_is_none(
+    watch: Watch, clock: HandClock, site: Site, card: str
+) -> None:
+    await site.register(card, "Kari")
+    session = await site.start(card)
+    await watch.observe(SESSION, session)
+    await watch.observe(MODE, "3")
+    clock.advance(3 * 3600)
+    await watch.observe(MODE, "5")
+    clock.advance(600)
+    await watch.observe(MODE, "2")
+    clock.advance(70)
+    assert await watch.names() == []
+
+
+@pytest.mark.parametrize("end_comes_at_once", [False, True])
+async def test_a_card_that_ended_its_session_is_none_whether_or_not_the_end_is_known_when_we_look(
+    watch: Watch, clock: HandClock, site: Site, card: str, end_comes_at_once: bool
+) -> None:
+    await site.register(card, "Kari")
+    await watch.observe(CARD, f"nfc-{card}")
+    session = await site.start(card)
+    await watch.observe(SESSION, session)
+    await watch.observe(MODE, "3")
+    clock.advance(3600)
+    await watch.signs()
+    await watch.observe(CARD, f"nfc-{card}")
+    clock.advance(5)
+    if end_comes_at_once:
+        await site.end(session)
+    else:
+        await watch.observe(MODE, "5")
+    clock.advance(65)
+    assert await watch.names() == []
+
+
+async def test_a_car_refused_half_an_hour_ago_whose_charger_says_again_that_it_waits_is_none(
+    watch: Watch, clock: HandClock, site: Site, services: Services
+) -> None:
+    await watch.observe(MODE, "2")
+    for _ in range(3):
+        clock.advance(5)
+        await site.ask()
+    await site.ask("04DEADBEEF1122")
+    await services.behind.settled()
+    clock.advance(70)
+    assert await watch.names() == []
+    clock.advance(1800)
+    await watch.observe(MODE, "2")
+    clock.advance(70)
+    assert await watch.names() == []
+
+
+async def test_a_car_that_waits_for_minutes_while_we_are_polled_is_none_to_the_end(
+    watch: Watch, clock: HandClock, site: Site, services: Services
+) -> None:
+    await watch.observe(MODE, "2")
+    for _ in range(5):
+        for _ in range(6):
+            clock.advance(10)
+            await site.ask()
+        await services.behind.settled()
+        assert await watch.names() == []
+    clock.advance(70)
+    assert await watch.names() == []
+
+
+async def test_a_car_that_asks_again_and_again_and_we_never_hear_of_is_a_sign(watch: Watch, clock: HandClock) -> None:
+    found = []
+    for _ in range(12):
+        await watch.observe(MODE, "2")
+        for _ in range(2):
+            clock.advance(25)
+            found += await watch.names()
+    assert "lockout.no_hook_call" in found
+
+
+async def test_a_refused_card_at_a_charger_whose_clock_is_a_minute_ahead_is_none(
+    watch: Watch, clock: HandClock, site: Site, card: str
+) -> None:
+    await watch.observe(CARD, f"nfc-{card}", seconds_ahead=60)
+    clock.advance(1)
+    await site.ask(card)
+    clock.advance(180)
+    assert await watch.names() == []
+
+
+async def test_a_charger_whose_clock_is_behind_leaves_our_hook_its_minute_all_the_same(
+    watch: Watch, clock: HandClock
+) -> None:
+    await watch.observe(MODE, "2", seconds_ahead=-120)
+    clock.advance(1)
+    assert await watch.names() == []
+
+
+async def test_the_session_id_of_no_session_is_none(watch: Watch, clock: HandClock) -> None:
+    await watch.observe(SESSION, "00000000-0000-0000-0000-000000000000")
+    clock.advance(70)
+    assert await watch.names() == []
+
+
 async def test_old_observations_that_come_late_raise_nothing(watch: Watch, clock: HandClock, site: Site) -> None:
     old = Observation(site.charger, SESSION, clock.now(), STRANGE_SESSION)
     clock.advance(16 * 60)
@@ -211,3 +315,30 @@ async def test_only_where_zapcloud_says_that_web_hooks_are_used(
     watch.caplog.clear()
     await asked.run()
     assert sum("lockout." in record.getMessage() for record in watch.caplog.records) == signs
+
+
+async def test_what_zapcloud_said_of_web_hooks_holds_while_it_cannot_be_asked(
+    watch: Watch, clock: HandClock, services: Services
+) -> None:
+    busy = iter([False, True, False])
+
+    async def native_unless_busy(_: str) -> int | None:
+        if next(busy):
+            raise ZapCloudUnavailable("ZapCloud answered 429")
+        return 0
+
+    asked = LockoutWatch(
+        clock.now,
+        services.installations,
+        services.authorizations,
+        services.decisions,
+        services.ledger,
+        services.streams.reader.is_requesting,
+        native_unless_busy,
+    )
+    for _ in range(3):
+        await watch.observe(SESSION, STRANGE_SESSION)
+        clock.advance(1000)
+        await asked.run()
+    assert "lockout.not_asked" in watch.caplog.text
+    assert "lockout.session_not_ours" not in watch.caplog.text

@@ -6,6 +6,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from functions.services import Services
@@ -223,3 +224,70 @@ async def test_the_sweep_asks_for_the_figures_of_a_session_whose_cable_is_out(
     entry = (await site.listed())[session]
     waiting = await stream.services.sweep._index.with_status(entry.partition, Status.DISCONNECTED)
     assert [one.session_id for one in waiting] == [session]
+
+
+async def test_the_last_cars_departure_at_a_charger_whose_clock_is_ahead_does_not_end_the_next_cars_session(
+    site: Site, stream: Stream, clock: HandClock, card: str
+) -> None:
+    await site.register(card, "Kari")
+    departure = stream.make(MODE, "1", ago=-120)
+    await stream.bring(departure)
+    clock.advance(60)
+    session = await site.start(card)
+    await stream.bring(msgspec.structs.replace(departure))
+    assert await site.start(card) == session
+    clock.advance(10)
+    assert await site.start(card) == session
+    assert (await site.view(session)).status is Status.AUTHORIZED
+
+
+async def test_a_card_that_was_handed_over_gives_its_new_driver_none_of_the_old_sessions(
+    site: Site, stream: Stream, clock: HandClock, card: str
+) -> None:
+    offline = "50000000-0000-4000-8000-000000000004"
+    completed = stream.completed(offline, f"nfc-{card}")
+    clock.advance(30 * 86400)
+    await site.register(card, "Ola", valid_from=clock.now() - timedelta(days=1))
+    await stream.bring(completed)
+    view = await site.view(offline)
+    assert (view.driver, view.status) == (None, Status.ENDED)
+
+
+@pytest.mark.parametrize("limits", [{"blocked": True}, {"installations": ("99999999-0000-4000-8000-000000000001",)}])
+async def test_an_offline_session_is_not_put_down_to_a_card_that_may_not_charge_there(
+    site: Site, stream: Stream, card: str, limits: dict[str, Any]
+) -> None:
+    offline = "50000000-0000-4000-8000-000000000005"
+    await site.register(card, "Kari", **limits)
+    await stream.bring(stream.completed(offline, f"nfc-{card}"))
+    view = await site.view(offline)
+    assert (view.driver, view.status) == (None, Status.ENDED)
+
+
+async def test_a_session_that_ended_before_we_were_told_of_its_installation_is_not_logged(
+    site: Site, stream: Stream, clock: HandClock, card: str
+) -> None:
+    """Which is what the first back-fill reads of every charger."""
+    await site.register(card, "Kari")
+    before, after = "50000000-0000-4000-8000-000000000006", "50000000-0000-4000-8000-000000000007"
+    last_one = stream.completed(before, f"nfc-{card}")
+    clock.advance(20 * 86400)
+    await site.set_up(since=clock.now())
+    clock.advance(60)
+    await stream.bring(last_one)
+    await stream.bring(stream.completed(after, f"nfc-{card}"))
+    assert await stream.services.ledger.view(before) is None
+    assert (await site.view(after)).driver == "Kari"
+    assert set(await site.listed()) == {after}
+
+
+async def test_of_two_sessions_open_at_a_charger_the_one_it_runs_is_told_its_energy(
+    site: Site, stream: Stream, clock: HandClock
+) -> None:
+    running, stale = "50000000-0000-4000-8000-000000000008", "50000000-0000-4000-8000-000000000009"
+    await stream.say(SESSION, running)
+    clock.advance(60)
+    await stream.say(ENERGY, "3.5")
+    both = [UnderWay(session, site.charger, site.id) for session in (running, stale)]
+    for sessions in (both, both[::-1]):
+        assert await energy_so_far_kwh(stream.services.streams.reader, sessions) == {running: 3.5}

@@ -153,6 +153,22 @@ class StreamsHost:
         return web.json_response({"instanceId": self._instance})
 
 
+@asynccontextmanager
+async def streams_host(folder: Path, stream: Stream) -> AsyncIterator[StreamsHost]:
+    """The host of a stream whose secrets are in the folder, over HTTP."""
+    host = StreamsHost(FileSecrets(folder / "secrets.json"), stream)
+    app = web.Application()
+    app.add_routes([web.post("/admin/host/restart", host.restart), web.get("/admin/host/status", host.status)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield host
+    finally:
+        await runner.cleanup()
+
+
 class Refreshing:
     """A site whose credentials are kept fresh; `boot` starts the process anew, with nothing in its memory."""
 
@@ -255,16 +271,9 @@ async def refreshing(
     else:
         await simulator.configure(view.id, messagingEnabled=True)
         stream = Stream("harbour", installation_id=view.id)
-    host = StreamsHost(FileSecrets(folder / "secrets.json"), stream)
-    app = web.Application()
-    app.add_routes([web.post("/admin/host/restart", host.restart), web.get("/admin/host/status", host.status)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    site = Refreshing(simulator, running, connection_string, folder, stream, host, grant)
-    try:
-        yield site
-    finally:
-        await site.close()
-        await runner.cleanup()
+    async with streams_host(folder, stream) as host:
+        site = Refreshing(simulator, running, connection_string, folder, stream, host, grant)
+        try:
+            yield site
+        finally:
+            await site.close()

@@ -8,12 +8,16 @@ import pytest
 
 from functions.services import Services, build
 from shared.errors import StorageUnavailable
+from shared.observations.folding import fold
+from shared.observations.reading import read, read_states
 from shared.storage import guard
 from shared.storage.charger_states import UNASSIGNED
+from shared.storage.sessions import Sessions
 from shared.storage.table import Tables
 from shared.streams.intake import lock_left
 from tests.cable import cable_to
 from tests.conftest import HandClock, settings_for
+from tests.streams.watching import events
 
 CHARGER = "80000000-0000-4000-8000-000000000001"
 
@@ -42,11 +46,64 @@ async def test_a_message_that_storage_would_refuse_is_set_aside_and_the_others_a
     assert "1 MiB" in item.reason
 
 
+async def test_a_state_read_over_rest_that_storage_would_refuse_is_said_and_the_others_are_stored(
+    services: Services, clock: HandClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(guard, "MAX_ENTITY_BYTES", 100_000)
+    values = {201: "20", 808: "x" * 60_000, 270: "40", 710: "1"}
+    at = clock.now().isoformat()
+    items = [{"StateId": state, "Timestamp": at, "ValueAsString": value} for state, value in values.items()]
+    await services.streams.intake.keep_each(read_states(items, CHARGER, clock.now()))
+    assert [await value(services, state) for state in values] == ["20", None, "40", "1"]
+    (refused,) = events(caplog, "stream.observation_refused")
+    assert (refused["chargerId"], refused["stateId"]) == (CHARGER, 808)
+
+
 async def test_the_largest_values_of_the_widest_characters_fit(services: Services, clock: HandClock) -> None:
     value_of_emoji = "\U0001f600" * 60_000
     await services.streams.intake.take("harbour", [(said(clock, 808, value_of_emoji), clock.now())])
     assert await value(services, 808) == value_of_emoji
     assert await services.quarantine.newest() == []
+
+
+@pytest.mark.parametrize(("state", "told"), [(710, "1"), (721, "60000000-0000-4000-8000-000000000001"), (501, "1")])
+async def test_a_charger_that_thinks_it_is_the_year_1_stops_nothing(
+    services: Services, clock: HandClock, state: int, told: str
+) -> None:
+    lost = said(clock, state, told).replace(b"2026-03-02", b"0001-01-01")
+    await services.streams.intake.take("harbour", [(lost, clock.now()), (said(clock, 513, "7400"), clock.now())])
+    assert [await value(services, one) for one in (state, 513)] == [told, "7400"]
+    await services.streams.intake.take("harbour", [(lost, clock.now())])
+    assert await services.quarantine.newest() == []
+
+
+async def test_a_serial_number_of_any_length_stops_nothing(services: Services, clock: HandClock) -> None:
+    long = said(clock, 501, "1").replace(b"{", b'{"DeviceId": "' + b"Z" * 40_000 + b'", ', 1)
+    await services.streams.intake.take("harbour", [(long, clock.now()), (said(clock, 513, "7400"), clock.now())])
+    assert [await value(services, one) for one in (501, 513)] == [None, "7400"]
+    (item,) = await services.quarantine.newest()
+    assert await services.quarantine.body(item.id) == long
+
+
+async def test_a_batch_that_failed_at_the_session_log_is_news_until_it_is_told(
+    services: Services, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state that is stored is the mark that the session log knows: the message may never come again."""
+    session = "70000000-0000-4000-8000-00000000000a"
+    over = json.dumps({"SessionId": session, "Energy": 7.5, "EndDateTime": clock.now().isoformat()})
+    batch = [(said(clock, 723, over), clock.now())]
+
+    async def down(*_: object) -> None:
+        raise StorageUnavailable("one table is busy")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Sessions, "add", down)
+        with pytest.raises(StorageUnavailable):
+            await services.streams.intake.take("harbour", batch, timedelta(seconds=1))
+    (observation,) = read(batch).observations
+    assert await value(services, 723) is None
+    await services.streams.intake.keep(fold([observation]))
+    assert await services.ledger.view(session)
 
 
 async def test_while_storage_is_down_a_batch_waits_and_is_stored_when_it_is_back(

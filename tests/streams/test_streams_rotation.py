@@ -219,6 +219,28 @@ async def test_wherever_the_process_is_killed_the_next_run_completes_it(site: Re
         assert len(await site.logins()) == 1 + in_doubt, "the password took the place of a token that was not in doubt"
 
 
+async def test_a_change_whose_details_are_stored_is_completed_while_zapcloud_is_down(site: Refreshing) -> None:
+    await settle(site)
+    await site.simulator.rotate_messaging(site.stream.installation_id or "")
+    site.host.refusals = 1
+    await site.pass_minutes(5)
+    await site.refresher.run()
+    assert (await site.records.rotations())["harbour"].step is Step.RESOLVED
+    await site.simulator.set_faults({"details-403": Fault(probability=1)})
+    await site.pass_minutes(5)
+    await site.refresher.run()
+    await complete(site)
+
+
+async def test_a_secret_that_was_changed_by_hand_is_put_right(site: Refreshing) -> None:
+    await settle(site)
+    await site.store.set(site.stream.secrets[0], "Endpoint=sb://wrong/")
+    await site.pass_minutes(5)
+    await site.refresher.run()
+    assert await site.store.get(site.stream.secrets[0]) == (await site.address()).connection
+    await complete(site)
+
+
 async def test_of_two_instances_one_does_it(site: Refreshing) -> None:
     await site.refresher.run()
     await site.simulator.rotate_messaging(site.stream.installation_id or "")
