@@ -84,9 +84,10 @@ async def test_a_rotation_restarts_the_streams_and_nothing_else(streaming: Stack
     assert before[0]["instanceId"] == after[0]["instanceId"]
     assert before[1]["instanceId"] != after[1]["instanceId"]
     assert [new != was for new, was in zip(streaming.streams.details(), old, strict=True)] == [True, False]
+    await streaming.simulator.traffic(200)
     was = await newest(streaming, "fjordveien")
     await streaming.simulator.advance(60)
-    await streaming.simulator.traffic(50)
+    await streaming.simulator.traffic(200)
     assert min(await newest(streaming, "fjordveien")) > max(was)
 
 
@@ -97,9 +98,10 @@ async def test_a_streams_host_that_dies_denies_no_driver_and_comes_back(streamin
     await streaming.simulator.unplug(charger.id)
     await streaming.start_streams_host()
     await streaming.wait_for_listeners()
+    await streaming.simulator.traffic(200)
     was = await newest(streaming, "havna")
     await streaming.simulator.advance(60)
-    await streaming.simulator.traffic(50)
+    await streaming.simulator.traffic(200)
     assert min(await newest(streaming, "havna")) > max(was)
 
 
