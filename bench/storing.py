@@ -61,7 +61,7 @@ class _RecordingTable(Table):
 
 
 async def storing(rounds: int, count: int, sizes: Sequence[int]) -> AsyncIterator[Figure]:
-    """The figures for each number of chargers, on accounts of one Azurite; at least two messages per charger."""
+    """The figures for each number of chargers, on accounts of one Azurite; at least one message per charger."""
     with tempfile.TemporaryDirectory(prefix="zapbridge-bench-") as folder:
         async with _azurite(Path(folder), accounts=len(sizes) * (2 * rounds + 4)) as accounts:
             for chargers in sizes:
