@@ -56,6 +56,10 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     at: datetime
     checked_at: datetime
 
+    def has(self, step: Step) -> bool:
+        """Whether the change has come as far as this step."""
+        return _PLACES[self.step] >= _PLACES[step]
+
 
 class StepRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     at: datetime

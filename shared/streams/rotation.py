@@ -28,7 +28,6 @@ _LEASE_LENGTH = timedelta(minutes=4)
 """Less than the time between two runs, so that a run that died holds up none."""
 _MOVES_WITHIN = timedelta(minutes=15)
 _RENEW_AHEAD = 2 * EVERY
-_ORDER = list(Step)
 
 
 class ZapCloudAccount(Protocol):
@@ -110,28 +109,28 @@ class Refresher:
             else:
                 rotation = msgspec.structs.replace(known, checked_at=now)
                 await self._records.put_rotation(rotation)
-            if not _has(rotation, Step.STORED):
+            if not rotation.has(Step.STORED):
                 for name, value in zip(stream.secrets, msgspec.structs.astuple(address), strict=True):
                     await self._secrets.set(name, value)
                 rotation = await self._reached(rotation, Step.STORED)
         except (ZapCloudError, SecretStoreUnavailable) as error:
             await self._failed(stream.name, error)
-            return known if known and _has(known, Step.STORED) else None
+            return known if known and known.has(Step.STORED) else None
         return rotation
 
     async def _was_changed(self, stream: Stream, known: Rotation, address: StreamAddress) -> bool:
         """Whether somebody else has put other values where ours were stored."""
-        if not _has(known, Step.STORED):
+        if not known.has(Step.STORED):
             return False
         return [await self._secrets.get(name) for name in stream.secrets] != list(msgspec.structs.astuple(address))
 
     async def _bring_to_the_host(self, rotations: list[Rotation]) -> None:
         """Everything behind the secret store happens once for all streams that need it."""
-        behind = [rotation for rotation in rotations if not _has(rotation, Step.RESTARTED)]
+        behind = [rotation for rotation in rotations if not rotation.has(Step.RESTARTED)]
         if not behind or self._host is None:
             return
         try:
-            if not all(_has(rotation, Step.REFRESHED) for rotation in behind):
+            if not all(rotation.has(Step.REFRESHED) for rotation in behind):
                 await self._host.refresh_references()
                 behind = [await self._reached(rotation, Step.REFRESHED) for rotation in behind]
             secrets = {stream.name: stream.secrets for stream in self._streams}
@@ -151,7 +150,7 @@ class Refresher:
 
     async def _reached(self, rotation: Rotation, step: Step) -> Rotation:
         """Record the step; one that was reached before keeps its instant."""
-        if step is not Step.FETCHED and _has(rotation, step):
+        if step is not Step.FETCHED and rotation.has(step):
             return rotation
         reached = msgspec.structs.replace(rotation, step=step, at=self._clock())
         await self._records.add_step(
@@ -166,10 +165,6 @@ class Refresher:
             stream, StepRecord(at=self._clock(), step="failed", fingerprint="", detail=str(error))
         )
         telemetry.warning("rotation.failed", stream=stream, reason=str(error))
-
-
-def _has(rotation: Rotation, step: Step) -> bool:
-    return _ORDER.index(rotation.step) >= _ORDER.index(step)
 
 
 def _fingerprint(identity_key: str, address: StreamAddress) -> str:
