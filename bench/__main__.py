@@ -57,7 +57,7 @@ QUICK = Size(
     stream_messages=512,
     stream_chargers=(100,),
 )
-_BATCHES = (64, 256)
+_BATCH = 256
 
 
 async def figures(size: Size) -> AsyncIterator[Figure]:
@@ -66,9 +66,9 @@ async def figures(size: Size) -> AsyncIterator[Figure]:
     for chargers in size.stream_chargers:
         say(f"decoding and folding, {chargers} chargers")
         yield decode_and_fold(size.stream_rounds, 4 * size.stream_messages, chargers)
-    for batch in _BATCHES:
-        say(f"stream messages through the worker, {batch} at a time")
-        yield await handler_overhead(size.stream_rounds, batch, size.stream_messages // batch)
+    for chargers in size.stream_chargers:
+        say(f"stream messages through the worker, {chargers} chargers")
+        yield await handler_overhead(size.stream_rounds, _BATCH, size.stream_messages // _BATCH, chargers)
     say("storing stream messages")
     async for figure in storing(size.stream_rounds, size.stream_messages, size.stream_chargers):
         yield figure

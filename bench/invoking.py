@@ -1,5 +1,6 @@
-"""`python -m bench.invoking APP FUNCTION BATCH COUNT`: for every line on standard input, runs a function of an app
-through Microsoft's worker library with COUNT batches of messages, and prints the seconds that took.
+"""`python -m bench.invoking APP FUNCTION BATCH COUNT CHARGERS`: for every line on standard input, runs a function of an
+app through Microsoft's worker library with COUNT batches of messages of so many chargers, and prints the seconds that
+took.
 
 Where the app is zapbridge its storage is stubbed: what is folded goes nowhere.
 """
@@ -31,18 +32,17 @@ SETTINGS = {
     "ZAPBRIDGE_STREAM_BENCH_TOPIC": "nothing",
     "ZAPBRIDGE_STREAM_BENCH_SUBSCRIPTION": "nothing",
 }
-_CHARGERS = 500
 
 
-async def run(app: Path, name: str, batch_size: int, count: int) -> None:
+async def run(app: Path, name: str, batch_size: int, count: int, chargers: int) -> None:
     os.environ.update(SETTINGS)
     sys.path.insert(0, str(app))
     os.chdir(app)
     worker = Worker()
     functions = {found.name: found for found in map(read_function, await worker.start(app))}
     if name.startswith("stream_"):
-        _stub_storage()
-    sent = in_batches(messages(_CHARGERS, batch_size * count), batch_size)
+        _stub_storage(chargers)
+    sent = in_batches(messages(chargers, batch_size * count), batch_size)
     batches = [
         of_batch([_received(message, number) for number, message in enumerate(batch)], binary=True) for batch in sent
     ]
@@ -53,10 +53,10 @@ async def run(app: Path, name: str, batch_size: int, count: int) -> None:
         print(time.perf_counter() - began, flush=True)
 
 
-def _stub_storage() -> None:
+def _stub_storage(chargers: int) -> None:
     from functions.services import services
 
-    places = dict.fromkeys(charger_ids(_CHARGERS), INSTALLATION)
+    places = dict.fromkeys(charger_ids(chargers), INSTALLATION)
 
     async def everywhere(_: Fold) -> dict[str, str]:
         return places
@@ -101,5 +101,5 @@ def _received(message: Message, number: int) -> Any:
 
 
 if __name__ == "__main__":
-    folder, function, size, repetitions = sys.argv[1:]
-    asyncio.run(run(Path(folder).resolve(), function, int(size), int(repetitions)))
+    folder, function, *numbers = sys.argv[1:]
+    asyncio.run(run(Path(folder).resolve(), function, *map(int, numbers)))

@@ -12,9 +12,9 @@ _ROOT = Path(__file__).parent.parent
 _BASELINE_APP = Path(__file__).parent / "stream_baseline_app"
 
 
-async def handler_overhead(rounds: int, batch_size: int, batches: int) -> Figure:
-    ours = await _start(_ROOT, "stream_bench", batch_size, batches)
-    nothing = await _start(_BASELINE_APP, "nothing", batch_size, batches)
+async def handler_overhead(rounds: int, batch_size: int, batches: int, chargers: int) -> Figure:
+    ours = await _start(_ROOT, "stream_bench", batch_size, batches, chargers)
+    nothing = await _start(_BASELINE_APP, "nothing", batch_size, batches, chargers)
     count = batch_size * batches
     try:
         for process in (ours, nothing):
@@ -25,13 +25,13 @@ async def handler_overhead(rounds: int, batch_size: int, batches: int) -> Figure
             assert process.stdin
             process.stdin.close()
             await process.wait()
-    name = f"stream messages per second through the worker in batches of {batch_size}, storage stubbed"
+    name = f"stream messages per second through the worker, {chargers} chargers, storage stubbed"
     return Pairs(pairs).figure(f"{name}, against a function that does nothing (higher is better)", "1/s", digits=0)
 
 
-async def _start(app: Path, function: str, batch_size: int, batches: int) -> Process:
+async def _start(app: Path, function: str, *numbers: int) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.invoking", str(app), function, str(batch_size), str(batches)),
+        *(sys.executable, "-m", "bench.invoking", str(app), function, *map(str, numbers)),
         cwd=_ROOT,
         stdin=PIPE,
         stdout=PIPE,

@@ -31,7 +31,7 @@ def test_every_line_is_a_figure(figures: list[dict[str, Any]]) -> None:
 
 def test_each_name_stands_for_one_figure(figures: list[dict[str, Any]]) -> None:
     names = [figure["name"] for figure in figures]
-    assert len(names) == len(set(names)) == 21
+    assert len(names) == len(set(names)) == 20
 
 
 def test_the_baseline_makes_the_storage_requests_of_zapbridge(figures: list[dict[str, Any]]) -> None:
