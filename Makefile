@@ -24,7 +24,7 @@ check: setup
 
 setup: .venv/.ready
 
-.venv/.ready: tools/setup requirements-dev.txt package-lock.json
+.venv/.ready: tools/setup requirements-dev.txt requirements-checkov.txt package-lock.json
 	bash tools/setup
 	touch $@
 
@@ -32,3 +32,4 @@ setup: .venv/.ready
 lock: setup
 	.venv/bin/uv pip compile pyproject.toml --universal --python-version 3.13 --generate-hashes --no-header -qo requirements.txt
 	.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.13 --generate-hashes --no-header -c requirements.txt -qo requirements-dev.txt
+	.venv/bin/uv pip compile --group checkov --universal --python-version 3.13 --generate-hashes --no-header -qo requirements-checkov.txt

@@ -1,0 +1,1 @@
+"""zapctl, the operator's command line."""
