@@ -28,6 +28,7 @@ class Ports(msgspec.Struct, frozen=True):
     table: int = 10002
     streams: int = 7072
     service_bus: int = 5672
+    azure: int = 7090
 
     @classmethod
     def free(cls) -> "Ports":

@@ -20,6 +20,8 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 
+from devhost.azure.around import Around, SiteFiles, reference
+from devhost.azure.client import AzureClient
 from devhost.azurite import ACCOUNT_KEY, start_azurite, storage_connection_string
 from devhost.keys import load_or_create
 from devhost.processes import ROOT, Ports, Process, StackError, spawn
@@ -45,6 +47,12 @@ __all__ = [
 ]
 
 ZAPCLOUD_USERNAME = "owner@example.com"
+STREAMS_REFERENCES = {"ZAPBRIDGE_IDENTITY_KEY": "identity-key"}
+HOOKS_REFERENCES = STREAMS_REFERENCES | {
+    "ZAPBRIDGE_ZAPCLOUD_USERNAME": "zapcloud-username",
+    "ZAPBRIDGE_ZAPCLOUD_PASSWORD": "zapcloud-password",
+}
+"""The settings of each site that refer to secrets, by these secrets' names; a stream's own come on top."""
 HOOK_CREDENTIAL = "zapcloud"
 OAUTH_CREDENTIAL = "zapcloud-oauth"
 
@@ -86,6 +94,8 @@ class Stack:
         self.simulator: SimulatorClient
         self.installations: list[InstallationView] = []
         self.streams = Streams(folder / "secrets.json")
+        self.azure: Around | None = None
+        self.azure_client: AzureClient
         self.hook_password = ""
         self.oauth_secret = ""
 
@@ -100,6 +110,21 @@ class Stack:
     async def start_azurite(self) -> None:
         self.azurite = await start_azurite(self.folder / "azurite", self.ports, self.log_folder)
         self._exits.push_async_callback(self.azurite.stop)
+
+    async def start_azure(self, in_vault: Mapping[str, str]) -> None:
+        """Stand-ins for Key Vault, the resource manager and managed identity, in the place of the file of secrets."""
+        hooks = self._files("host", self.ports.host, HOOKS_REFERENCES)
+        streams = self._files("streams", self.ports.streams, STREAMS_REFERENCES | self.streams.references())
+        self.streams.secrets_file = streams.resolved
+        self.azure = Around(self.folder, self.ports.azure, hooks, streams)
+        process = await self.azure.start(self.log_folder, in_vault)
+        self._exits.push_async_callback(process.stop)
+        client = AzureClient(self.azure.url, self.azure.identity_header)
+        self.azure_client = await self._exits.enter_async_context(client)
+
+    def _files(self, name: str, port: int, references: Mapping[str, str]) -> SiteFiles:
+        resolved = self.folder / f"{name}-resolved.json"
+        return SiteFiles(f"http://127.0.0.1:{port}", self._keys_file(name), resolved, references)
 
     async def start_simulator(self, start: datetime | None, seed: int) -> None:
         """With `start`, in virtual time from then."""
@@ -121,14 +146,13 @@ class Stack:
 
     async def start_host(self, name: str, port: int, settings: dict[str, str] | None = None) -> Host:
         """One more instance of the hooks site on the same store; `settings` are set over the usual ones."""
-        return await self._start(name, port, self.hooks_settings() | (settings or {}))
+        secrets_file = self.azure.hooks.resolved if self.azure else self.streams.secrets_file
+        return await self._start(name, port, self.hooks_settings() | (settings or {}), secrets_file)
 
     async def start_streams_host(self, settings: dict[str, str] | None = None) -> None:
         """The streams site, which has nothing to listen to before its first `refresh_credentials`."""
-        all_settings = self.app_settings() | self.streams.setting() | self.streams.references() | (settings or {})
-        all_settings["ZAPBRIDGE_ROLE"] = "streams"
-        secrets_file = str(self.streams.secrets_file)
-        self.streams_host = await self._start("streams", self.ports.streams, all_settings, "--secrets", secrets_file)
+        all_settings = self.streams_settings() | (settings or {})
+        self.streams_host = await self._start("streams", self.ports.streams, all_settings, self.streams.secrets_file)
 
     async def kill_streams_host(self) -> None:
         """As a crash would; `start_streams_host` brings it back."""
@@ -170,11 +194,11 @@ class Stack:
             raise StackError("there is no streams host: the stack was begun without streams")
         return self.streams_host
 
-    async def _start(self, name: str, port: int, settings: dict[str, str], *arguments: str) -> Host:
+    async def _start(self, name: str, port: int, settings: dict[str, str], secrets_file: Path) -> Host:
         keys = self._keys_file(name)
         command = [sys.executable, "-m", "devhost", "--app", str(ROOT), "--port", str(port), "--keys", str(keys)]
         command += ["--timers", "external" if self.clock_file else "system"]
-        command += ["--settings", str(self._settings_file()), *arguments]
+        command += ["--settings", str(self._settings_file()), "--secrets", str(secrets_file)]
         process = await spawn(name, command, self.log_folder, settings)
         self._exits.push_async_callback(process.stop)
         url = f"http://127.0.0.1:{port}"
@@ -183,26 +207,39 @@ class Stack:
         return Host(process, url, known.function_key, known.master_key)
 
     def app_settings(self) -> dict[str, str]:
-        """What both sites have."""
+        """What both sites have, besides references."""
         settings = {
             "ZAPBRIDGE_TABLES": self.storage_connection_string,
-            "ZAPBRIDGE_IDENTITY_KEY": self.identity_key,
             "ZAPBRIDGE_ZAPCLOUD_URL": f"http://127.0.0.1:{self.ports.simulator}",
-            "ZAPBRIDGE_ZAPCLOUD_USERNAME": ZAPCLOUD_USERNAME,
-            "ZAPBRIDGE_ZAPCLOUD_PASSWORD": self.zapcloud_password,
         }
         if self.clock_file:
             settings["ZAPBRIDGE_CLOCK_FILE"] = str(self.clock_file)
         return settings
 
     def hooks_settings(self) -> dict[str, str]:
-        settings = self.app_settings() | {"ZAPBRIDGE_ROLE": "hooks"}
+        settings = self.app_settings() | {"ZAPBRIDGE_ROLE": "hooks"} | _as_references(HOOKS_REFERENCES)
         if self.streams.all:
             settings |= self.streams.setting()
+        if self.azure:
+            settings |= self.azure.hooks_settings()
+        elif self.streams.all:
             settings["ZAPBRIDGE_SECRETS_FILE"] = str(self.streams.secrets_file)
             settings["ZAPBRIDGE_STREAMS_HOST_URL"] = f"http://127.0.0.1:{self.ports.streams}"
             settings["ZAPBRIDGE_STREAMS_HOST_KEY"] = load_or_create(self._keys_file("streams")).master_key
         return settings
+
+    def streams_settings(self) -> dict[str, str]:
+        settings = self.app_settings() | {"ZAPBRIDGE_ROLE": "streams"} | self.streams.setting()
+        settings |= _as_references(STREAMS_REFERENCES | self.streams.references())
+        return settings | (self.azure.streams_settings() if self.azure else {})
+
+    def setup_secrets(self) -> dict[str, str]:
+        """What `zapctl setup` puts into the vault of a new app."""
+        return {
+            "identity-key": self.identity_key,
+            "zapcloud-username": ZAPCLOUD_USERNAME,
+            "zapcloud-password": self.zapcloud_password,
+        }
 
     async def add_installation(self, name: str, chargers: int, **settings: Any) -> InstallationView:
         """An installation in the simulated ZapCloud, known to the app and calling its web hooks with Basic."""
@@ -270,6 +307,13 @@ class Stack:
                 {"id": view.id, "chargers": [charger.id for charger in view.chargers]} for view in self.installations
             ],
             "host": "devhost",
+            "control": {
+                "secrets_file": str(self.streams.secrets_file.absolute()),
+                "hooks": {"url": self.host.url, "master_key": self.host.master_key},
+                "streams": {"url": self.streams_host.url, "master_key": self.streams_host.master_key}
+                if self.streams_host
+                else None,
+            },
         }
 
     def _keys_file(self, name: str) -> Path:
@@ -291,12 +335,18 @@ async def running_stack(
     seed: int = 1,
     settings: dict[str, str] | None = None,
     streams: Mapping[str, Site | Group] | None = None,
+    azure: bool = False,
+    configured: bool = True,
 ) -> AsyncIterator[Stack]:
     """A stack until the context ends; with `start` in simulated time. Data and logs are in `folder`; data of an
     earlier stack there is thrown away, since the simulated world begins anew as well.
 
     `streams` says by their names what message streams there are; their installations are known to the app, and their
     triggers listen when the stack is ready. `settings` are set over the usual ones of both sites.
+
+    With `azure` the app uses Key Vault, the resource manager and managed identity, which are stand-ins; else a file of
+    secrets and the hosts' admin endpoints. Not `configured` it is as at its first boot: no secret exists yet, neither
+    installations nor the callers of web hooks are known to the app, and its streams have nothing to listen to.
 
     Raises StackError where a part does not start.
     """
@@ -306,14 +356,23 @@ async def running_stack(
         stack.log_folder.mkdir(parents=True, exist_ok=True)
         await stack.start_azurite()
         await stack.start_simulator(start, seed)
-        await stack.streams.begin(stack.simulator, streams or {})
+        in_store = stack.setup_secrets() if configured else {}
+        await stack.streams.begin(stack.simulator, streams or {}, in_store)
+        if azure:
+            await stack.start_azure(in_store)
         stack.host = await stack.start_host("host", stack.ports.host, settings)
         if start:
             await stack.simulator.attach_host(stack.host.url, stack.host.master_key)
-        await stack.make_hook_credentials()
-        for view in itertools.chain.from_iterable(stack.streams.installations.values()):
-            await stack.make_known(view, stack.streams.known_as[view.id])
+        if configured:
+            await stack.make_hook_credentials()
+            for view in itertools.chain.from_iterable(stack.streams.installations.values()):
+                await stack.make_known(view, stack.streams.known_as[view.id])
         if streams:
             await stack.start_streams_host(settings)
-            await stack.refresh_credentials()
+            if configured:
+                await stack.refresh_credentials()
         yield stack
+
+
+def _as_references(secrets_of: Mapping[str, str]) -> dict[str, str]:
+    return {setting: reference(secret) for setting, secret in secrets_of.items()}

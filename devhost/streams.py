@@ -17,7 +17,6 @@ from shared.stream import Stream
 from simulator.client import SimulatorClient
 from simulator.shapes import InstallationView
 
-VAULT = "local"
 _KEY = re.compile(r"SharedAccessKey=([^;]+)")
 
 
@@ -47,10 +46,12 @@ class Streams:
         """The settings of these installations, by their ids."""
         self._keys: set[str] = set()
 
-    async def begin(self, simulator: SimulatorClient, sources: Mapping[str, Site | Group]) -> None:
-        """Make the installations in the simulated ZapCloud, and an empty file of secrets."""
+    async def begin(
+        self, simulator: SimulatorClient, sources: Mapping[str, Site | Group], in_store: Mapping[str, str]
+    ) -> None:
+        """Make the installations in the simulated ZapCloud, and the file of secrets."""
         with os.fdopen(os.open(self.secrets_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write("{}")
+            json.dump(in_store, file)
         for name, source in sources.items():
             sites = source.sites if isinstance(source, Group) else (source,)
             views = [await self._make(simulator, site) for site in sites]
@@ -80,9 +81,9 @@ class Streams:
         return {"ZAPBRIDGE_STREAMS": json.dumps(sources)}
 
     def references(self) -> dict[str, str]:
-        """The settings of the streams' triggers, each a reference to a secret."""
+        """The settings of the streams' triggers, each with the name of the secret that it refers to."""
         return {
-            setting: f"@Microsoft.KeyVault(VaultName={VAULT};SecretName={secret})"
+            setting: secret
             for stream in self.all
             for setting, secret in zip(stream.settings, stream.secrets, strict=True)
         }

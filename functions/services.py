@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from functions.stream_services import StreamServices, build_streams, secret_store
+from functions.stream_services import StreamServices, azure_identity, build_streams, secret_store, streams_host
 from shared.clock import Clock, clock_from
 from shared.settings import Settings, read_settings
 
@@ -105,11 +105,12 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.zapcloud.hooks import aliases_with
 
     clock = clock_from(settings.clock_path)
-    tables = tables or Tables(settings.tables, patience=settings.hook_budget / 3)
+    identity = azure_identity(settings)
+    tables = tables or Tables(settings.tables, patience=settings.hook_budget / 3, credential=identity)
     installations, chargers, tokens = Installations(tables), Chargers(tables), Tokens(tables)
     authorizations, decisions, quarantine = Authorizations(tables), Decisions(tables), Quarantine(tables)
     credentials, index = Credentials(tables), SessionIndex(tables)
-    records, secrets = StreamRecords(tables), secret_store(settings)
+    records, secrets = StreamRecords(tables), secret_store(settings, identity)
     zapcloud = None
     if settings.zapcloud_configured:
         zapcloud = ZapCloud(
@@ -152,6 +153,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         tables,
         zapcloud=zapcloud,
         secrets=secrets,
+        host=streams_host(settings, identity, secrets),
         records=records,
         installations=installations,
         chargers=chargers,

@@ -1,5 +1,6 @@
 """What the triggers around the message streams call, built with the rest of `services.py`."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from shared.stream import Stream
 if TYPE_CHECKING:
     from shared.observations.kinds import LearntKinds
     from shared.observations.reader import ChargerReader
+    from shared.security.identity import Identity
     from shared.security.secrets import SecretStore
     from shared.sessions.end import EndHook
     from shared.sessions.ledger import Ledger
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from shared.storage.streams import StreamRecords
     from shared.storage.table import Tables
     from shared.storage.tokens import Tokens
+    from shared.streams.host_control import HostControl
     from shared.streams.intake import StreamIntake
     from shared.streams.rotation import Refresher
     from shared.streams.watchdog import Watchdog
@@ -43,10 +46,37 @@ class StreamServices(msgspec.Struct, frozen=True, kw_only=True):
     refresher: "Refresher | None"
 
 
-def secret_store(settings: Settings) -> "SecretStore | None":
+def azure_identity(settings: Settings) -> "Identity":
+    """Who we are to Azure; asks for nothing before it is used."""
+    from shared.security.identity import Identity, ServicePrincipal
+
+    if settings.azure_client_secret:
+        return Identity.of_principal(
+            ServicePrincipal(settings.azure_tenant_id, settings.azure_client_id, settings.azure_client_secret)
+        )
+    return Identity.managed(settings.managed_identity_client_id)
+
+
+def secret_store(settings: Settings, identity: "Identity") -> "SecretStore | None":
+    """Key Vault, or on one machine a file; None where neither is configured."""
+    from shared.security.key_vault import KeyVaultSecretStore
     from shared.security.secrets import FileSecrets
 
+    if settings.key_vault_url:
+        return KeyVaultSecretStore(settings.key_vault_url, identity)
     return FileSecrets(Path(settings.secrets_file)) if settings.secrets_file else None
+
+
+def streams_host(settings: Settings, identity: "Identity", secrets: "SecretStore | None") -> "HostControl | None":
+    """The streams site in Azure, or on one machine the host that runs the streams; None where neither is configured."""
+    from shared.streams.azure_host import AzureHost
+    from shared.streams.host_control import LocalHost
+
+    if settings.streams_site_id:
+        return AzureHost(settings.streams_site_id, identity, settings.arm_url)
+    if secrets and settings.streams_host_url:
+        return LocalHost(settings.streams_host_url, settings.streams_host_key, secrets)
+    return None
 
 
 def build_streams(
@@ -56,6 +86,7 @@ def build_streams(
     *,
     zapcloud: "ZapCloud | None",
     secrets: "SecretStore | None",
+    host: "HostControl | None",
     records: "StreamRecords",
     installations: "Installations",
     chargers: "Chargers",
@@ -77,7 +108,6 @@ def build_streams(
     from shared.storage.charger_states import ChargerStates
     from shared.storage.observation_kinds import ObservationKinds
     from shared.streams.backfill import Backfill
-    from shared.streams.host_control import LocalHost
     from shared.streams.intake import StreamIntake
     from shared.streams.progress import StreamProgress
     from shared.streams.rotation import Refresher
@@ -85,6 +115,8 @@ def build_streams(
     from shared.streams.watchdog import Watchdog
 
     streams = settings.stream_list
+    addresses = {stream.name: stream.address(os.environ) for stream in streams}
+    fingerprints = {name: one.fingerprint(settings.identity_key) for name, one in addresses.items() if one}
     states, history = ChargerStates(tables, STATIC_IDS), ChargerHistory(tables)
     observed = ObservedSessions(
         clock, settings.identity_key, tokens, authorizations, decisions, installations, ledger, end_hook
@@ -93,12 +125,9 @@ def build_streams(
         ObservationStore(Places(clock, chargers), states, history),
         quarantine,
         Teaching(observed),
-        StreamProgress(clock, records),
+        StreamProgress(clock, records, fingerprints),
     )
     reader = ChargerReader(states, history)
-    host = None
-    if secrets and settings.streams_host_url:
-        host = LocalHost(settings.streams_host_url, settings.streams_host_key, secrets)
     refresher = None
     if zapcloud and secrets and streams:
         refresher = Refresher(clock, settings.identity_key, streams, zapcloud, secrets, host, records)

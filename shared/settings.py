@@ -5,11 +5,13 @@ Azure hands application settings to the worker as environment variables; locally
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -33,10 +35,13 @@ class ApiAuthentication(StrEnum):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Parsed settings; each field's setting is ZAPBRIDGE_ and the field's name in capitals."""
+    """Parsed settings; each field's setting is ZAPBRIDGE_ and the field's name in capitals.
+
+    Those of a service principal are named as everybody names them, AZURE_….
+    """
 
     tables: str
-    """Connection string of the account that holds the app's tables."""
+    """The account that holds the app's tables: the address of its Table service, or a connection string."""
     identity_key: str
     """Secret of at least 32 characters: token ids, outage session ids and access tokens are derived from it."""
     role: Role = Role.ALL
@@ -64,6 +69,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """When a stream that brings nothing counts as silent."""
     backfill_chargers_per_minute: int = 30
     """How many chargers' states are read over REST each minute, so that what the streams lost is made up for."""
+    managed_identity_client_id: str = ""
+    """The user-assigned identity this site acts as in Azure; empty for the system-assigned one."""
+    key_vault_url: str = ""
+    """Where the secrets are that the app writes itself: ZapCloud's tokens and the streams' credentials."""
+    streams_site_id: str = ""
+    """ARM resource id of the site that runs the streams, which the refresher restarts."""
+    arm_url: str = "https://management.azure.com"
+    azure_tenant_id: str = ""
+    azure_client_id: str = ""
+    azure_client_secret: str = ""
+    """A developer's service principal, in the place of a managed identity."""
     secrets_file: str = ""
     """A file that holds what would be in Key Vault, for the local stack."""
     streams_host_url: str = ""
@@ -109,7 +125,7 @@ def _policies(text: str) -> dict[str, Literal["refuse", "allow-and-mark"]]:
 
 
 def setting_name(field: str) -> str:
-    return f"ZAPBRIDGE_{field.upper()}"
+    return field.upper() if field.startswith("azure_") else f"ZAPBRIDGE_{field.upper()}"
 
 
 def role_from(environment: Mapping[str, str]) -> Role:
@@ -153,6 +169,21 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return msgspec.convert(values, Settings)
 
 
+_SITE_ID = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Web/sites/[^/]+", re.IGNORECASE)
+
+
+def _wrong_addresses(values: Mapping[str, object]) -> list[str]:
+    """Tokens go to these addresses: encrypted, or not off this machine."""
+    faults = []
+    for field in ("key_vault_url", "arm_url"):
+        address = urlsplit(str(values.get(field, "")))
+        if field in values and address.scheme != "https" and address.hostname not in {"127.0.0.1", "localhost"}:
+            faults.append(f"{setting_name(field)} must begin with https://")
+    if "streams_site_id" in values and not _SITE_ID.fullmatch(str(values["streams_site_id"])):
+        faults.append("ZAPBRIDGE_STREAMS_SITE_ID must be a site's ARM resource id, /subscriptions/…/sites/<name>")
+    return faults
+
+
 def _inconsistencies(values: Mapping[str, object]) -> list[str]:
     faults = []
     key = str(values.get("identity_key", ""))
@@ -163,6 +194,13 @@ def _inconsistencies(values: Mapping[str, object]) -> list[str]:
         faults.append("ZAPBRIDGE_HOOK_BUDGET_SECONDS must lie between 0 and 30")
     if bool(values.get("zapcloud_username")) != bool(values.get("zapcloud_password")):
         faults.append("ZAPBRIDGE_ZAPCLOUD_USERNAME and ZAPBRIDGE_ZAPCLOUD_PASSWORD go together")
+    if values.get("azure_client_secret") and not (values.get("azure_tenant_id") and values.get("azure_client_id")):
+        faults.append("AZURE_CLIENT_SECRET needs AZURE_TENANT_ID and AZURE_CLIENT_ID beside it")
+    if values.get("key_vault_url") and values.get("secrets_file"):
+        faults.append("ZAPBRIDGE_KEY_VAULT_URL and ZAPBRIDGE_SECRETS_FILE exclude each other")
+    if values.get("streams_site_id") and values.get("streams_host_url"):
+        faults.append("ZAPBRIDGE_STREAMS_SITE_ID and ZAPBRIDGE_STREAMS_HOST_URL exclude each other")
+    faults += _wrong_addresses(values)
     entra = [bool(values.get(name)) for name in ("entra_issuer", "entra_audience", "entra_jwks_url")]
     if any(entra) and not all(entra):
         faults.append("ZAPBRIDGE_ENTRA_ISSUER, ZAPBRIDGE_ENTRA_AUDIENCE and ZAPBRIDGE_ENTRA_JWKS_URL go together")

@@ -5,6 +5,8 @@ subscription can all change at any time (guide 6.5.8, "Credentials"; docs.zaptec
 subscriptions").
 """
 
+import hashlib
+import hmac
 import re
 from collections.abc import Mapping
 
@@ -54,6 +56,12 @@ class Stream(msgspec.Struct, frozen=True):
         """The settings that are not there yet, or are references Azure could not resolve."""
         return [name for name in self.settings if not is_set(environment.get(name, ""))]
 
+    def address(self, environment: Mapping[str, str]) -> "StreamAddress | None":
+        """What the settings say; None where one is missing."""
+        if self.missing(environment):
+            return None
+        return StreamAddress(*(environment[name] for name in self.settings))
+
 
 class StreamAddress(msgspec.Struct, frozen=True):
     """What opens a stream; the connection string names no entity, which the trigger of many messages would refuse
@@ -62,6 +70,11 @@ class StreamAddress(msgspec.Struct, frozen=True):
     connection: str
     topic: str
     subscription: str
+
+    def fingerprint(self, identity_key: str) -> str:
+        """Names the credentials without telling anything of them."""
+        text = "\0".join((self.connection, self.topic, self.subscription))
+        return hmac.new(identity_key.encode(), b"stream-address\0" + text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 class _Source(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

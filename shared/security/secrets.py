@@ -15,8 +15,8 @@ class SecretStore(Protocol):
     async def get(self, name: str) -> str | None:
         """The secret's present value; None where there is none of that name."""
 
-    async def set(self, name: str, value: str) -> None:
-        """There afterwards, for everybody who asks."""
+    async def set(self, name: str, value: str) -> str:
+        """There afterwards, for everybody who asks; returns the version it has now ("" where there are none)."""
 
 
 class FileSecrets:
@@ -28,7 +28,7 @@ class FileSecrets:
     async def get(self, name: str) -> str | None:
         return self._read().get(name)
 
-    async def set(self, name: str, value: str) -> None:
+    async def set(self, name: str, value: str) -> str:
         draft = self._path.with_suffix(".draft")
         try:
             with self._path.with_suffix(".lock").open("w") as lock:
@@ -39,6 +39,7 @@ class FileSecrets:
                 draft.replace(self._path)
         except OSError as error:
             raise SecretStoreUnavailable(f"the secrets file cannot be written: {error.strerror}") from error
+        return ""
 
     def _read(self) -> dict[str, str]:
         try:

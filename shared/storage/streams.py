@@ -15,16 +15,26 @@ from shared.storage.session_index import instant_key
 from shared.storage.table import Change, Tables
 
 _MARKS, _ROTATIONS, _LEASES = "stream-marks", "stream-rotations", "leases"
+_MISSED = "stream-missed"
 _UPKEEP = "upkeep"
 _STEPS_PREFIX = "rotation-"
 
 
 class StreamMark(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """When a stream last brought something, and the instant of the newest observation it ever brought."""
+    """When a stream last brought something, the instant of the newest observation it ever brought, and which
+    credentials its trigger listened with."""
 
     stream: str
     received_at: datetime
     newest: datetime | None = None
+    fingerprint: str = ""
+
+
+class MissedMark(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """When REST last showed what should have come by message, and how many observations at once."""
+
+    at: datetime
+    observations: int
 
 
 class Step(StrEnum):
@@ -55,6 +65,8 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     step: Step
     at: datetime
     checked_at: datetime
+    versions: tuple[str, ...] = ()
+    """Of the three secrets, as the secret store counts them."""
 
     def has(self, step: Step) -> bool:
         """Whether the change has come as far as this step."""
@@ -99,6 +111,14 @@ class StreamRecords:
     async def marks(self) -> dict[str, StreamMark]:
         rows = await self._table.partition(_MARKS)
         return {row.key: from_properties(StreamMark, row.properties) for row in rows}
+
+    async def put_missed(self, installation_id: str, mark: MissedMark) -> None:
+        await self._table.upsert(_MISSED, installation_id, to_properties(mark))
+
+    async def missed(self) -> dict[str, MissedMark]:
+        """By installation; one to which that never happened is not among them."""
+        rows = await self._table.partition(_MISSED)
+        return {row.key: from_properties(MissedMark, row.properties) for row in rows}
 
     async def rotations(self) -> dict[str, Rotation]:
         rows = await self._table.partition(_ROTATIONS)

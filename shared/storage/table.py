@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Self
 
 from azure.core import MatchConditions
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -59,6 +60,9 @@ class Change(NamedTuple):
 class Tables:
     """The account that holds the tables; connects when first used, closed by `close`.
 
+    `account` is the address of its Table service, such as https://mytables.table.core.windows.net, to which
+    `credential` says who we are, or a connection string.
+
     `transport` carries the requests in the place of the SDK's own, which is how tests watch and break them (policies
     will not do: the SDK hands a client's own policies to none of its tables). `patience` is how long one try of a call
     may take; there are two.
@@ -66,11 +70,13 @@ class Tables:
 
     def __init__(
         self,
-        connection_string: str,
+        account: str,
         transport: AsyncHttpTransport[Any, Any] | None = None,
         patience: timedelta = timedelta(seconds=2),
+        credential: AsyncTokenCredential | None = None,
     ) -> None:
-        self._connection_string = connection_string
+        self._account = account
+        self._credential = credential
         self._patience = patience
         self._transport = transport
         self._service: TableServiceClient | None = None
@@ -84,18 +90,25 @@ class Tables:
         return self._service
 
     def _connect(self) -> TableServiceClient:
+        options: dict[str, Any] = {
+            "retry_total": _RETRIES,
+            "retry_backoff_factor": _BACKOFF_SECONDS,
+            "connection_timeout": self._patience.total_seconds(),
+            "read_timeout": self._patience.total_seconds(),
+            "use_env_settings": False,  # else ~/.netrc and the proxy variables are read again for every request
+        }
+        if self._transport:
+            options["transport"] = self._transport
         try:
-            return TableServiceClient.from_connection_string(
-                self._connection_string,
-                retry_total=_RETRIES,
-                retry_backoff_factor=_BACKOFF_SECONDS,
-                connection_timeout=self._patience.total_seconds(),
-                read_timeout=self._patience.total_seconds(),
-                **({"transport": self._transport} if self._transport else {}),
-                use_env_settings=False,  # else ~/.netrc and the proxy variables are read again for every request
-            )
+            if self._account.startswith("https://"):
+                if self._credential is None:
+                    raise ConfigurationError("ZAPBRIDGE_TABLES is an address, and nobody says who we are")
+                return TableServiceClient(self._account, credential=self._credential, **options)
+            return TableServiceClient.from_connection_string(self._account, **options)
         except ValueError as error:
-            raise ConfigurationError("ZAPBRIDGE_TABLES is no connection string of a storage account") from error
+            raise ConfigurationError(
+                "ZAPBRIDGE_TABLES is neither the address of a Table service nor a connection string"
+            ) from error
 
     async def close(self) -> None:
         if self._service is not None:
@@ -274,7 +287,7 @@ class Table:
         except RequestTooLargeError as error:
             raise LimitExceeded(f"Table Storage found the request on {self._name} too large") from error
         except ClientAuthenticationError as error:
-            raise StorageUnavailable("Table Storage refused our credential; check ZAPBRIDGE_TABLES") from error
+            raise StorageUnavailable("Table Storage refused our credential; check its role and the account") from error
         except HttpResponseError as error:
             if error.status_code in _MEANINGFUL:
                 raise

@@ -18,7 +18,7 @@ from shared.observations.observation import Observation, observation_from, text_
 from shared.observations.reading import read_states
 from shared.storage.charger_states import ChargerStates, StateTexts
 from shared.storage.chargers import Charger, Chargers
-from shared.storage.streams import BackfillCursor, StreamRecords
+from shared.storage.streams import BackfillCursor, MissedMark, StreamRecords
 from shared.streams.intake import StreamIntake
 
 _BATCH = 25
@@ -101,6 +101,7 @@ class Backfill:
         for installation_id, count in missed.items():
             if count:
                 telemetry.warning("stream.observations_missed", installationId=installation_id, observations=count)
+                await self._records.put_missed(installation_id, MissedMark(at=self._clock(), observations=count))
         return answered
 
 

@@ -1,11 +1,11 @@
 """What the refresher may ask of the host that runs the streams: read your secrets again, and restart.
 
-In Azure these are calls to the resource manager. Here is the local one: a host whose admin endpoint restarts it, and
-which reads its references from the secrets file whenever it starts.
+In Azure these are calls to the resource manager (`azure_host.py`). Here is the local one: a host whose admin endpoint
+restarts it, and which reads its references from the secrets file whenever it starts.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from shared.errors import HostControlFailed
@@ -24,8 +24,8 @@ class HostControl(Protocol):
     async def refresh_references(self) -> None:
         """Have the settings that are references to secrets read again."""
 
-    async def unresolved(self, secrets: Sequence[str]) -> list[str]:
-        """Those of the named secrets that the host's references do not resolve to yet."""
+    async def unresolved(self, versions: Mapping[str, str]) -> list[str]:
+        """Those secrets whose version the host's references do not resolve to yet ("" for any version)."""
 
     async def restart(self) -> None:
         """Have the host start anew, which connects its triggers with what the settings say now."""
@@ -42,8 +42,8 @@ class LocalHost:
     async def refresh_references(self) -> None:
         """Nothing to do: the file is read at every start."""
 
-    async def unresolved(self, secrets: Sequence[str]) -> list[str]:
-        return [name for name in secrets if await self._secrets.get(name) is None]
+    async def unresolved(self, versions: Mapping[str, str]) -> list[str]:
+        return [name for name in versions if await self._secrets.get(name) is None]
 
     async def restart(self) -> None:
         """Returns when the host is another one, so that a simulated clock waits for it; at most half a minute later,

@@ -1,5 +1,6 @@
 """How a stream is getting on: what it brought, and how old that is; noted now and then, so that it costs little."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -26,9 +27,11 @@ class _Tally(msgspec.Struct):
 
 
 class StreamProgress:
-    def __init__(self, clock: Clock, records: StreamRecords) -> None:
+    def __init__(self, clock: Clock, records: StreamRecords, fingerprints: Mapping[str, str]) -> None:
+        """`fingerprints` are those of the credentials that each stream's trigger in this process listens with."""
         self._clock = clock
         self._records = records
+        self._fingerprints = fingerprints
         self._tallies: dict[str, _Tally] = {}
 
     async def note(self, stream: str, reading: Reading, messages: int) -> None:
@@ -51,7 +54,13 @@ class StreamProgress:
         if tally.noted_at is None or now - tally.noted_at >= _EVERY:
             self._tallies[stream] = _Tally(noted_at=now, newest=tally.newest)
             if tally.observations:
-                await self._put_mark(StreamMark(stream=stream, received_at=now, newest=tally.newest))
+                mark = StreamMark(
+                    stream=stream,
+                    received_at=now,
+                    newest=tally.newest,
+                    fingerprint=self._fingerprints.get(stream, ""),
+                )
+                await self._put_mark(mark)
             telemetry.event(
                 "stream.progress",
                 stream=stream,

@@ -5,11 +5,10 @@ they differ from what the stream listens with, the change goes through the steps
 next is tried, so that the next run goes on wherever one stopped. One restart serves all streams that need it.
 """
 
-import hashlib
-import hmac
 import secrets as random
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Protocol
 
 import msgspec
@@ -18,7 +17,7 @@ from shared import telemetry
 from shared.clock import Clock
 from shared.errors import HostControlFailed, SecretStoreUnavailable, ZapbridgeError, ZapCloudError, ZapCloudUnavailable
 from shared.security.secrets import SecretStore
-from shared.storage.streams import Rotation, Step, StepRecord, StreamRecords
+from shared.storage.streams import Rotation, Step, StepRecord, StreamMark, StreamRecords
 from shared.stream import Stream, StreamAddress
 from shared.streams.host_control import HostControl
 
@@ -79,9 +78,8 @@ class Refresher:
             if rotation.step is not Step.RESTARTED:
                 continue
             mark = marks.get(rotation.stream)
-            if mark and mark.received_at > rotation.at:
-                await self._reached(rotation, Step.MOVING)
-                telemetry.event("rotation.completed", stream=rotation.stream, seconds=_seconds(now - rotation.at))
+            if _listens(mark, rotation):
+                await self._moving(rotation)
             elif now - rotation.at > _MOVES_WITHIN:
                 waited = _seconds(now - rotation.at)
                 telemetry.warning("rotation.not_moving", stream=rotation.stream, seconds=waited)
@@ -98,7 +96,7 @@ class Refresher:
         """The stream's rotation with its secrets stored; None where they are not, and could not be now."""
         try:
             address = await self._zapcloud.stream_address(stream)
-            fingerprint = _fingerprint(self._identity_key, address)
+            fingerprint = address.fingerprint(self._identity_key)
             now = self._clock()
             if known is None or known.fingerprint != fingerprint or await self._was_changed(stream, known, address):
                 rotation = Rotation(
@@ -110,9 +108,9 @@ class Refresher:
                 rotation = msgspec.structs.replace(known, checked_at=now)
                 await self._records.put_rotation(rotation)
             if not rotation.has(Step.STORED):
-                for name, value in zip(stream.secrets, msgspec.structs.astuple(address), strict=True):
-                    await self._secrets.set(name, value)
-                rotation = await self._reached(rotation, Step.STORED)
+                values = zip(stream.secrets, msgspec.structs.astuple(address), strict=True)
+                versions = tuple([await self._secrets.set(name, value) for name, value in values])
+                rotation = await self._reached(msgspec.structs.replace(rotation, versions=versions), Step.STORED)
         except (ZapCloudError, SecretStoreUnavailable) as error:
             await self._failed(stream.name, error)
             return known if known and known.has(Step.STORED) else None
@@ -126,6 +124,8 @@ class Refresher:
 
     async def _bring_to_the_host(self, rotations: list[Rotation]) -> None:
         """Everything behind the secret store happens once for all streams that need it."""
+        marks = await self._records.marks()
+        rotations = [await self._again_if_stale(one, marks.get(one.stream)) for one in rotations]
         behind = [rotation for rotation in rotations if not rotation.has(Step.RESTARTED)]
         if not behind or self._host is None:
             return
@@ -133,20 +133,47 @@ class Refresher:
             if not all(rotation.has(Step.REFRESHED) for rotation in behind):
                 await self._host.refresh_references()
                 behind = [await self._reached(rotation, Step.REFRESHED) for rotation in behind]
-            secrets = {stream.name: stream.secrets for stream in self._streams}
-            unresolved = await self._host.unresolved([name for one in behind for name in secrets[one.stream]])
-            ready = [one for one in behind if not set(unresolved) & set(secrets[one.stream])]
-            for rotation in behind:
-                if rotation not in ready:
-                    await self._failed(rotation.stream, HostControlFailed("the host's references are not resolved yet"))
-            if ready:
-                ready = [await self._reached(rotation, Step.RESOLVED) for rotation in ready]
+            waiting = await self._unresolved(self._host, behind)
+            for rotation in waiting:
+                await self._refresh_again(rotation, "the host's references are not resolved yet")
+            ready = [await self._reached(one, Step.RESOLVED) for one in behind if one not in waiting]
+            idle = [rotation for rotation in ready if not _listens(marks.get(rotation.stream), rotation)]
+            for rotation in ready:
+                if rotation not in idle:
+                    await self._moving(rotation)
+            if idle:
                 await self._host.restart()
-                for rotation in ready:
+                for rotation in idle:
                     await self._reached(rotation, Step.RESTARTED)
         except (HostControlFailed, SecretStoreUnavailable) as error:
             for rotation in behind:
                 await self._failed(rotation.stream, error)
+
+    async def _unresolved(self, host: HostControl, rotations: Sequence[Rotation]) -> list[Rotation]:
+        """Those whose secrets the host does not have yet in the versions that were stored."""
+        names = {stream.name: stream.secrets for stream in self._streams}
+        wanted = {one.stream: dict(zip_longest(names[one.stream], one.versions, fillvalue="")) for one in rotations}
+        unresolved = set(await host.unresolved({name: at for one in wanted.values() for name, at in one.items()}))
+        return [rotation for rotation in rotations if unresolved & set(wanted[rotation.stream])]
+
+    async def _again_if_stale(self, rotation: Rotation, mark: StreamMark | None) -> Rotation:
+        """A host that came back from its restart with other credentials read its references too early: once more."""
+        if rotation.step is not Step.RESTARTED or mark is None or mark.received_at <= rotation.at:
+            return rotation
+        if not mark.fingerprint or mark.fingerprint == rotation.fingerprint:
+            return rotation
+        return await self._refresh_again(rotation, "the host restarted with the credentials of before")
+
+    async def _refresh_again(self, rotation: Rotation, why: str) -> Rotation:
+        await self._failed(rotation.stream, HostControlFailed(why))
+        back = msgspec.structs.replace(rotation, step=Step.STORED)
+        await self._records.put_rotation(back)
+        return back
+
+    async def _moving(self, rotation: Rotation) -> None:
+        await self._reached(rotation, Step.MOVING)
+        waited = _seconds(self._clock() - rotation.at)
+        telemetry.event("rotation.completed", stream=rotation.stream, seconds=waited)
 
     async def _reached(self, rotation: Rotation, step: Step) -> Rotation:
         """Record the step; one that was reached before keeps its instant."""
@@ -167,10 +194,9 @@ class Refresher:
         telemetry.warning("rotation.failed", stream=stream, reason=str(error))
 
 
-def _fingerprint(identity_key: str, address: StreamAddress) -> str:
-    """Names credentials without telling anything of them."""
-    text = "\0".join(msgspec.structs.astuple(address))
-    return hmac.new(identity_key.encode(), b"stream-address\0" + text.encode(), hashlib.sha256).hexdigest()[:16]
+def _listens(mark: StreamMark | None, rotation: Rotation) -> bool:
+    """Whether a trigger that has the rotation's credentials brought something since it came this far."""
+    return mark is not None and mark.received_at > rotation.at and mark.fingerprint == rotation.fingerprint
 
 
 def _seconds(span: timedelta) -> float:

@@ -17,6 +17,7 @@ from shared.stream import Stream
 
 KEY = "0123456789abcdef0123456789abcdef"
 LEAST = {"ZAPBRIDGE_TABLES": "UseDevelopmentStorage=true", "ZAPBRIDGE_IDENTITY_KEY": KEY}
+SITE_ID = "/subscriptions/s/resourceGroups/r/providers/Microsoft.Web/sites/streams"
 ENTRA = {
     "ZAPBRIDGE_ENTRA_ISSUER": "https://issuer",
     "ZAPBRIDGE_ENTRA_AUDIENCE": "api://zapbridge",
@@ -61,19 +62,30 @@ def test_every_setting_is_read_under_its_name() -> None:
         "ZAPBRIDGE_STREAMS": '{"harbour": {"installation": "6f1c2d3e-4b5a-4978-8c6d-5e4f3a2b1c0d"}}',
         "ZAPBRIDGE_STREAM_SILENT_AFTER_SECONDS": "600",
         "ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE": "5",
-        "ZAPBRIDGE_SECRETS_FILE": "/somewhere/secrets.json",
-        "ZAPBRIDGE_STREAMS_HOST_URL": "http://127.0.0.1:7072",
-        "ZAPBRIDGE_STREAMS_HOST_KEY": "master",
+        "ZAPBRIDGE_MANAGED_IDENTITY_CLIENT_ID": "0c6e5f0a-3b2d-4e1f-9a8b-7c6d5e4f3a2b",
+        "ZAPBRIDGE_KEY_VAULT_URL": "https://v.vault.azure.net",
+        "ZAPBRIDGE_STREAMS_SITE_ID": SITE_ID,
+        "ZAPBRIDGE_ARM_URL": "https://management.chinacloudapi.cn",
+        "AZURE_TENANT_ID": "tenant",
+        "AZURE_CLIENT_ID": "client",
+        "AZURE_CLIENT_SECRET": "secret",
         "ZAPBRIDGE_CLOCK_FILE": "/somewhere/clock",
         "SOMETHING_ELSE": "x",
     }
+    on_one_machine = {
+        "ZAPBRIDGE_SECRETS_FILE": "/somewhere/secrets.json",
+        "ZAPBRIDGE_STREAMS_HOST_URL": "http://127.0.0.1:7072",
+        "ZAPBRIDGE_STREAMS_HOST_KEY": "master",
+    }
 
-    settings = read_settings(given)
+    settings, local = read_settings(given), read_settings(LEAST | on_one_machine)
 
-    assert {setting_name(field) for field in Settings.__struct_fields__} == set(given) - {"SOMETHING_ELSE"}
-    assert all(value != default for value, default in zip(
-        msgspec.structs.astuple(settings), msgspec.structs.astuple(Settings(tables="", identity_key="")), strict=True
-    ))  # fmt: skip
+    read = set(given) | set(on_one_machine)
+    assert {setting_name(field) for field in Settings.__struct_fields__} == read - {"SOMETHING_ELSE"}
+    defaults = Settings(tables="", identity_key="")
+    for name in Settings.__struct_fields__:
+        source = local if setting_name(name) in on_one_machine else settings
+        assert getattr(source, name) != getattr(defaults, name), name
     assert settings.hook_budget_seconds == 2.5
     assert settings.outage_policy_of == {"ab": "refuse"}
     assert (settings.zapcloud_configured, settings.entra_configured) == (True, True)
@@ -101,6 +113,26 @@ def test_streams_that_make_no_sense_are_said_to(streams: str, fault: str) -> Non
     (found,) = faults(**LEAST, ZAPBRIDGE_STREAMS=streams)
     assert found.startswith("ZAPBRIDGE_STREAMS: ")
     assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"AZURE_CLIENT_SECRET": "secret"}, "AZURE_CLIENT_SECRET needs AZURE_TENANT_ID"),
+        ({"ZAPBRIDGE_KEY_VAULT_URL": "http://v.vault.azure.net"}, "ZAPBRIDGE_KEY_VAULT_URL must begin with https"),
+        ({"ZAPBRIDGE_ARM_URL": "http://management.azure.com"}, "ZAPBRIDGE_ARM_URL must begin with https"),
+        ({"ZAPBRIDGE_STREAMS_SITE_ID": "streams"}, "ZAPBRIDGE_STREAMS_SITE_ID must be a site's ARM resource id"),
+        ({"ZAPBRIDGE_KEY_VAULT_URL": "https://v", "ZAPBRIDGE_SECRETS_FILE": "/s"}, "exclude each other"),
+        ({"ZAPBRIDGE_STREAMS_SITE_ID": SITE_ID, "ZAPBRIDGE_STREAMS_HOST_URL": "http://h"}, "exclude each other"),
+    ],
+)
+def test_settings_of_azure_that_make_no_sense_are_said_to(given: dict[str, str], fault: str) -> None:
+    (found,) = faults(**LEAST, **given)
+    assert fault in found
+
+
+def test_a_tenant_in_a_developers_environment_is_no_fault() -> None:
+    assert read_settings(LEAST | {"AZURE_TENANT_ID": "tenant"}).azure_tenant_id == "tenant"
 
 
 def test_all_faults_are_said_at_once() -> None:

@@ -14,7 +14,7 @@ from shared.settings import Settings, read_settings, setting_name
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "settings.md").read_text()
-TABLE = re.compile(r"^\| `(ZAPBRIDGE_\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]*)\|$", re.MULTILINE)
+TABLE = re.compile(r"^\| `((?:ZAPBRIDGE|AZURE)_\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]*)\|$", re.MULTILINE)
 ROWS = {name: (default.strip("`"), secret, example.strip()) for name, default, secret, example in TABLE.findall(GUIDE)}
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())
 PLACEHOLDER = re.compile(r"<.+>")
@@ -41,6 +41,7 @@ def test_the_guide_says_what_is_secret() -> None:
         "ZAPBRIDGE_TABLES",
         "ZAPBRIDGE_IDENTITY_KEY",
         "ZAPBRIDGE_ZAPCLOUD_PASSWORD",
+        "AZURE_CLIENT_SECRET",
         "ZAPBRIDGE_STREAMS_HOST_KEY",
     }
 
@@ -56,7 +57,7 @@ def test_the_sample_has_every_setting_as_func_wants_it() -> None:
     assert SAMPLE["IsEncrypted"] is False
     assert values["FUNCTIONS_WORKER_RUNTIME"] == "python"
     assert values["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"
-    assert {name for name in values if name.startswith("ZAPBRIDGE_")} == FIELDS.keys()
+    assert {name for name in values if name.startswith(("ZAPBRIDGE_", "AZURE_"))} == FIELDS.keys()
     assert all(isinstance(value, str) for value in values.values())
 
 

@@ -73,8 +73,8 @@ async def test_the_newest_a_stream_ever_brought_is_not_forgotten_by_a_process_th
     tables: Tables, other_instance: Tables, clock: HandClock
 ) -> None:
     records = StreamRecords(tables)
-    await StreamProgress(clock.now, records).note("harbour", reading_of(clock, 0), 1)
+    await StreamProgress(clock.now, records, {}).note("harbour", reading_of(clock, 0), 1)
     newest = (await records.marks())["harbour"].newest
     assert newest == clock.now()
-    await StreamProgress(clock.now, StreamRecords(other_instance)).note("harbour", reading_of(clock, 300), 1)
+    await StreamProgress(clock.now, StreamRecords(other_instance), {}).note("harbour", reading_of(clock, 300), 1)
     assert (await records.marks())["harbour"].newest == newest

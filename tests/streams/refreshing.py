@@ -1,24 +1,33 @@
 """The credential refresher on real parts, each of which can be made to fail, or to be the last thing the process does.
 
-ZapCloud is the simulator over HTTP, records are on Azurite, secrets in a file, and the streams host is a small HTTP
-server that, like the real one, knows the secrets as they were when it last started.
+ZapCloud is the simulator over HTTP, records are on Azurite, and the streams host is a small HTTP server that, like the
+real one, knows the secrets as they were when it last started. What is around it is a file of secrets and the host's own
+admin endpoint, or Azure: Key Vault, resource manager and managed identity, which are stand-ins over HTTP.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 from aiohttp import web
 from azure.core.pipeline.transport import AioHttpTransport
 
+from devhost.azure.app import Azure
+from devhost.azure.around import HOOKS_CLIENT_ID, STREAMS_SITE_ID
+from devhost.azure.shapes import Principal, Site, World
 from shared.errors import HostControlFailed, SecretStoreUnavailable
-from shared.security.secrets import FileSecrets
+from shared.security.identity import Identity
+from shared.security.key_vault import KeyVaultSecretStore
+from shared.security.secrets import FileSecrets, SecretStore
 from shared.storage.streams import StreamMark, StreamRecords
 from shared.storage.table import Tables
 from shared.stream import Stream, StreamAddress
-from shared.streams.host_control import LocalHost
+from shared.streams.azure_host import AzureHost
+from shared.streams.host_control import HostControl, LocalHost
 from shared.streams.rotation import Refresher
 from shared.zapcloud.client import ZapCloud
 from simulator.app import Simulator
@@ -58,25 +67,26 @@ class ReachingTransport(AioHttpTransport):
         return response
 
 
-class Store(FileSecrets):
-    """`down` makes the next so many calls fail; `down_after` lets some through first."""
+class Store:
+    """A store whose calls are points; the call of number `fails_at` fails."""
 
-    def __init__(self, path: Path, points: Points) -> None:
-        super().__init__(path)
+    def __init__(self, store: SecretStore, points: Points) -> None:
+        self._store = store
         self._points = points
         self.fails_at: int | None = None
         self.calls = 0
 
     async def get(self, name: str) -> str | None:
         self._count()
-        found = await super().get(name)
+        found = await self._store.get(name)
         self._points.reach()
         return found
 
-    async def set(self, name: str, value: str) -> None:
+    async def set(self, name: str, value: str) -> str:
         self._count()
-        await super().set(name, value)
+        version = await self._store.set(name, value)
         self._points.reach()
+        return version
 
     def _count(self) -> None:
         self._points.reach()
@@ -85,11 +95,11 @@ class Store(FileSecrets):
             raise SecretStoreUnavailable("the secret store is down")
 
 
-class Control(LocalHost):
+class Control:
     """Host control whose calls are points, and which finds references unresolved as often as `unresolved_for` says."""
 
-    def __init__(self, url: str, store: Store, points: Points) -> None:
-        super().__init__(url, MASTER_KEY, store)
+    def __init__(self, host: HostControl, points: Points) -> None:
+        self._host = host
         self._points = points
         self.unresolved_for = 0
         self.refresh_fails = 0
@@ -99,18 +109,18 @@ class Control(LocalHost):
         if self.refresh_fails:
             self.refresh_fails -= 1
             raise HostControlFailed("the resource manager answered 503")
-        await super().refresh_references()
+        await self._host.refresh_references()
         self._points.reach()
 
-    async def unresolved(self, secrets: Sequence[str]) -> list[str]:
+    async def unresolved(self, versions: Mapping[str, str]) -> list[str]:
         if self.unresolved_for:
             self.unresolved_for -= 1
-            return list(secrets)
-        return await super().unresolved(secrets)
+            return list(versions)
+        return await self._host.unresolved(versions)
 
     async def restart(self) -> None:
         self._points.reach()
-        await super().restart()
+        await self._host.restart()
         self._points.reach()
 
 
@@ -169,6 +179,45 @@ async def streams_host(folder: Path, stream: Stream) -> AsyncIterator[StreamsHos
         await runner.cleanup()
 
 
+class AzureHere(Azure):
+    """The stand-ins in this process."""
+
+    url = ""
+
+
+@asynccontextmanager
+async def azure_around(host: StreamsHost, stream: Stream, folder: Path) -> AsyncIterator[AzureHere]:
+    """Azure around the host, and the environment by which msal finds its managed identity."""
+    references = dict(zip(stream.settings, stream.secrets, strict=True))
+    rights = ("references", "refresh", "restart", "sync")
+    world = World(
+        identity_header=secrets.token_hex(16),
+        principals=[Principal(client_id=HOOKS_CLIENT_ID, vault=("get", "set"), sites={STREAMS_SITE_ID: rights})],
+        sites=[
+            Site(
+                id=STREAMS_SITE_ID,
+                url=host.url,
+                function_key="none",
+                master_key=MASTER_KEY,
+                secrets_file=str(folder / "secrets.json"),
+                references=references,
+            )
+        ],
+    )
+    azure = AzureHere(world)
+    runner = web.AppRunner(azure.application(), access_log=None)
+    await runner.setup()
+    with pytest.MonkeyPatch.context() as environment:
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            azure.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            environment.setenv("IDENTITY_ENDPOINT", f"{azure.url}/msi/token")
+            environment.setenv("IDENTITY_HEADER", world.identity_header)
+            yield azure
+        finally:
+            await runner.cleanup()
+
+
 class Refreshing:
     """A site whose credentials are kept fresh; `boot` starts the process anew, with nothing in its memory."""
 
@@ -181,13 +230,15 @@ class Refreshing:
         stream: Stream,
         host: StreamsHost,
         grant: Literal["password", "refresh"],
+        azure: AzureHere | None,
     ) -> None:
         self.simulator = simulator
+        self.azure = azure
         self._running = running
         self._connection_string = connection_string
         self._file = folder / "secrets.json"
         self._grant: Literal["password", "refresh"] = grant
-        self._open: list[Tables | Account] = []
+        self._open: list[Tables | Account | KeyVaultSecretStore | AzureHost] = []
         self.stream = stream
         self.host = host
         self.points = Points()
@@ -197,8 +248,8 @@ class Refreshing:
         self.points = Points()
         self.tables = Tables(self._connection_string, ReachingTransport(self.points))
         self.records = StreamRecords(self.tables)
-        self.store = Store(self._file, self.points)
-        self.control = Control(self.host.url, self.store, self.points)
+        store, host = self._around()
+        self.store, self.control = Store(store, self.points), Control(host, self.points)
         self.zapcloud = Account(
             self._running.kernel.now,
             self._running.url,
@@ -211,6 +262,16 @@ class Refreshing:
         self.zapcloud.points = self.points
         self._open += [self.tables, self.zapcloud]
         self.refresher = self.another()
+
+    def _around(self) -> tuple[SecretStore, HostControl]:
+        if self.azure is None:
+            store = FileSecrets(self._file)
+            return store, LocalHost(self.host.url, MASTER_KEY, store)
+        identity = Identity.managed(HOOKS_CLIENT_ID)
+        vault = KeyVaultSecretStore(f"{self.azure.url}/vault", identity)
+        host = AzureHost(STREAMS_SITE_ID, identity, self.azure.url, look_seconds=0)
+        self._open += [vault, host]
+        return vault, host
 
     def another(self) -> Refresher:
         return Refresher(
@@ -236,9 +297,12 @@ class Refreshing:
         return StreamAddress(view.connection_string, view.topic, view.subscription)
 
     async def messages_come(self) -> None:
+        """Through the trigger, which says what it listens with."""
         await self.pass_minutes(0.5)
+        listens_with = self.host.listens_with
+        fingerprint = listens_with.fingerprint(IDENTITY_KEY) if listens_with else ""
         now = self._running.kernel.now()
-        await self.records.put_mark(StreamMark(stream=self.stream.name, received_at=now))
+        await self.records.put_mark(StreamMark(stream=self.stream.name, received_at=now, fingerprint=fingerprint))
 
     async def logins(self) -> list[datetime]:
         return [one.at for one in await self.simulator.token_requests() if one.grant_type == "password"]
@@ -263,6 +327,7 @@ async def refreshing(
     grant: Literal["password", "refresh"] = "password",
     *,
     of_group: bool = False,
+    in_azure: bool = False,
 ) -> AsyncIterator[Refreshing]:
     view = await simulator.add_installation("Harbour", 2)
     if of_group:
@@ -271,9 +336,11 @@ async def refreshing(
     else:
         await simulator.configure(view.id, messagingEnabled=True)
         stream = Stream("harbour", installation_id=view.id)
-    async with streams_host(folder, stream) as host:
-        site = Refreshing(simulator, running, connection_string, folder, stream, host, grant)
+    async with streams_host(folder, stream) as host, AsyncExitStack() as exits:
+        azure = await exits.enter_async_context(azure_around(host, stream, folder)) if in_azure else None
+        site = Refreshing(simulator, running, connection_string, folder, stream, host, grant, azure)
         try:
             yield site
+            assert azure is None or not azure.book.violations
         finally:
             await site.close()

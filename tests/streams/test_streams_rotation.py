@@ -31,11 +31,17 @@ def grant(request: pytest.FixtureRequest) -> Grant:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(params=["file", "azure"])
 async def site(
-    simulator: SimulatorClient, running: Simulator, connection_string: str, tmp_path: Path, grant: Grant
+    simulator: SimulatorClient,
+    running: Simulator,
+    connection_string: str,
+    tmp_path: Path,
+    grant: Grant,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Refreshing]:
-    async with refreshing(simulator, running, connection_string, tmp_path, grant) as found:
+    in_azure = request.param == "azure"
+    async with refreshing(simulator, running, connection_string, tmp_path, grant, in_azure=in_azure) as found:
         yield found
 
 
