@@ -18,7 +18,7 @@ _CODES = {
     500: "InternalServerError",
     503: "ServiceUnavailable",
 }
-_CALL = "call"
+_CALL = web.RequestKey("call", tuple[str, str, str])
 
 
 class Refusal(Exception):

@@ -33,6 +33,8 @@ class _Source(Protocol):
     def acquire(self, resource: str) -> Mapping[str, Any]:
         """msal's answer: `access_token` and `expires_in` in seconds, or `error`."""
 
+    def close(self) -> None: ...
+
 
 class Identity:
     """An azure-core AsyncTokenCredential; every failure is a ClientAuthenticationError that names no secret."""
@@ -68,15 +70,16 @@ class Identity:
         return AccessToken(token, int(time.time()) + seconds)
 
     def _acquire(self, resource: str) -> Mapping[str, Any]:
+        import msal
         import requests
 
         try:
             return self._source.acquire(resource)
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, msal.exceptions.MsalError, ValueError) as error:
             raise ClientAuthenticationError(f"Azure's identity endpoint failed ({type(error).__name__})") from error
 
     async def close(self) -> None:
-        """Nothing is kept open that the end of the process does not close."""
+        self._source.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -85,46 +88,66 @@ class Identity:
         await self.close()
 
 
-class _Managed:
+class _Client:
+    """One of msal's clients, made when it is first needed, and the HTTP session it sends with."""
+
+    def __init__(self) -> None:
+        self._session: Any = None
+        self._client: Any = None
+
+    def client(self) -> Any:
+        if self._client is None:
+            self._session = _patient_session()
+            self._client = self.make(self._session)
+        return self._client
+
+    def make(self, session: Any) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = self._client = None
+
+
+class _Managed(_Client):
     def __init__(self, client_id: str) -> None:
+        super().__init__()
         self._client_id = client_id
-        self._client: Any = None
 
-    def acquire(self, resource: str) -> Mapping[str, Any]:
+    def make(self, session: Any) -> Any:
         import msal
 
-        if self._client is None:
-            who = (
-                msal.UserAssignedManagedIdentity(client_id=self._client_id)
-                if self._client_id
-                else msal.SystemAssignedManagedIdentity()
-            )
-            self._client = msal.ManagedIdentityClient(who, http_client=_http())
-        answer: Mapping[str, Any] = self._client.acquire_token_for_client(resource=resource)
+        user_assigned = msal.UserAssignedManagedIdentity(client_id=self._client_id) if self._client_id else None
+        return msal.ManagedIdentityClient(user_assigned or msal.SystemAssignedManagedIdentity(), http_client=session)
+
+    def acquire(self, resource: str) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self.client().acquire_token_for_client(resource=resource)
         return answer
 
 
-class _Principal:
+class _Principal(_Client):
     def __init__(self, principal: ServicePrincipal) -> None:
+        super().__init__()
         self._principal = principal
-        self._client: Any = None
 
-    def acquire(self, resource: str) -> Mapping[str, Any]:
+    def make(self, session: Any) -> Any:
         import msal
 
-        if self._client is None:
-            self._client = msal.ConfidentialClientApplication(
-                self._principal.client_id,
-                client_credential=self._principal.client_secret,
-                authority=f"{self._principal.authority.rstrip('/')}/{self._principal.tenant_id}",
-                http_client=_http(),
-            )
-        answer: Mapping[str, Any] = self._client.acquire_token_for_client(scopes=[resource + _DEFAULT])
+        return msal.ConfidentialClientApplication(
+            self._principal.client_id,
+            client_credential=self._principal.client_secret,
+            authority=f"{self._principal.authority.rstrip('/')}/{self._principal.tenant_id}",
+            http_client=session,
+        )
+
+    def acquire(self, resource: str) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self.client().acquire_token_for_client(scopes=[resource + _DEFAULT])
         return answer
 
 
-def _http() -> Any:
-    """What msal sends with; it has no limit of its own."""
+def _patient_session() -> Any:
+    """What msal sends with, which has no time limit of its own."""
     import requests
 
     class Patient(requests.Session):

@@ -238,7 +238,7 @@ class Refreshing:
         self._connection_string = connection_string
         self._file = folder / "secrets.json"
         self._grant: Literal["password", "refresh"] = grant
-        self._open: list[Tables | Account | KeyVaultSecretStore | AzureHost] = []
+        self._open: list[Tables | Account | KeyVaultSecretStore | AzureHost | Identity] = []
         self.stream = stream
         self.host = host
         self.points = Points()
@@ -270,7 +270,7 @@ class Refreshing:
         identity = Identity.managed(HOOKS_CLIENT_ID)
         vault = KeyVaultSecretStore(f"{self.azure.url}/vault", identity)
         host = AzureHost(STREAMS_SITE_ID, identity, self.azure.url, look_seconds=0)
-        self._open += [vault, host]
+        self._open += [vault, host, identity]
         return vault, host
 
     def another(self) -> Refresher:
