@@ -168,19 +168,21 @@ class Stack:
             (await client.post(url, json={"input": ""})).raise_for_status()
         await self.wait_for_listeners(replaced if self.streams.details() != before else "")
 
-    async def wait_for_listeners(self, replaced: str = "") -> None:
-        """Until every stream's trigger listens, in another instance of the streams host than `replaced`.
+    async def wait_for_listeners(self, replaced: str = "", *, or_refused: bool = False) -> None:
+        """Until every stream's trigger listens, in another instance of the streams host than `replaced`; with
+        `or_refused`, until each has tried to.
 
         Raises StackError where a minute was not enough.
         """
         host = self._streams_host()
         names = {stream.function_name for stream in self.streams.all}
+        states = {"listening", "failing"} if or_refused else {"listening"}
 
         async def listen(client: httpx.AsyncClient) -> bool:
             if await self._instance() == replaced:
                 return False
             answer = await client.get(f"{host.url}/admin/functions", headers={"x-functions-key": host.master_key})
-            return names <= {one["name"] for one in answer.json() if one.get("listener") == "listening"}
+            return names <= {one["name"] for one in answer.json() if one.get("listener") in states}
 
         await host.process.wait_until(listen)
 

@@ -71,10 +71,13 @@ class Refresher:
             await self._records.give_back_lease(_LEASE, holder)
 
     async def watch(self) -> None:
-        """See whether messages came since a restart, and say so once it took too long."""
+        """See whether messages came since a restart, and say so once it took too long; go on with what was stopped.
+
+        A change that a failure stopped is not left for the next run: messages live as long as runs are apart.
+        """
         now = self._clock()
-        marks = await self._records.marks()
-        for rotation in (await self._records.rotations()).values():
+        marks, rotations = await self._records.marks(), (await self._records.rotations()).values()
+        for rotation in rotations:
             if rotation.step is not Step.RESTARTED:
                 continue
             mark = marks.get(rotation.stream)
@@ -83,6 +86,8 @@ class Refresher:
             elif now - rotation.at > _MOVES_WITHIN:
                 waited = _seconds(now - rotation.at)
                 telemetry.warning("rotation.not_moving", stream=rotation.stream, seconds=waited)
+        if self._host and not all(rotation.has(Step.RESTARTED) for rotation in rotations):
+            await self.run()
 
     async def _renew_login(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """A storm over the message stream: `python -m tests.streams.storm [--messages 100000] [--chargers 500] [--seed 1]`.
 
+With `--azure` secrets are in Key Vault and restarts go through the resource manager, which are stand-ins, with faults.
 Every fault of the simulator is on; the credentials are rotated three times, storage freezes twice, the streams host is
 killed once. Afterwards what the app shows is held against the simulator's truth, first as the messages told it, then,
 with what was lost read over REST, as ZapCloud has it.
@@ -7,6 +8,7 @@ with what was lost read over REST, as ZapCloud has it.
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 import time
@@ -19,9 +21,11 @@ from typing import Any
 import httpx
 import msgspec
 
+from devhost.azure.shapes import Fault as AzureFault
 from devhost.stack import Ports, Site, Stack, running_stack, storage_connection_string
 from functions.services import build
 from shared.settings import Settings
+from shared.storage.streams import Step
 from shared.storage.table import Tables
 from simulator.faults import Fault
 from simulator.shapes import InstallationView, StateTruth, TruthView
@@ -53,6 +57,11 @@ FAULTS = {
     "oauth-unavailable": Fault(probability=0.1),
     "oauth-refused": Fault(probability=0.1),
 }
+AZURE_FAULTS = [
+    (AzureFault(operation="set", status=429), AzureFault(operation="refresh", status=503)),
+    (AzureFault(operation="references", status=500), AzureFault(operation="restart", status=409)),
+]
+"""What Azure refuses during the rotations that keep the topic; each costs the rotation a minute."""
 TEN_YEARS_SECONDS = 10 * 365 * 86400.0
 BURST_SECONDS = 2.0
 PAUSE_SECONDS = 28.0
@@ -78,6 +87,10 @@ class Result(msgspec.Struct):
     healed: int
     """Of the states whose newest observation was stolen, how many are the truth once REST was asked."""
     counts: dict[str, int]
+    rotations: int
+    """Changes of credentials that were followed to their end, each step in the log."""
+    violations: list[str]
+    """What the stand-ins of Azure refused, since it was asked for wrongly."""
     seconds: float
 
 
@@ -88,6 +101,7 @@ class Storm:
         self._view = view
         self._say = say
         self._settings = {"ZAPBRIDGE_TABLES": cable.connection_string, **SETTINGS}
+        self._azure_faults = iter(AZURE_FAULTS)
         self._expired = 0
         self._dead_lettered = 0
 
@@ -132,6 +146,8 @@ class Storm:
             stolen_newest=len(stolen_newest),
             healed=sum((charger, str(state)) not in wrong for charger, state in stolen_newest),
             counts={str(name): count for name, count in truth.counts.items()},
+            rotations=self._rotations_in_the_log(),
+            violations=(await self._stack.azure_client.record()).violations if self._stack.azure else [],
             seconds=round(time.monotonic() - began, 1),
         )
 
@@ -144,11 +160,17 @@ class Storm:
         """Time goes on in small steps; a host that restarts, which takes real time, is waited for after each."""
         while seconds > 0:
             await self._stack.simulator.advance(min(seconds, STEP_SECONDS))
-            await self._stack.wait_for_listeners()
+            await self._listeners()
             seconds -= STEP_SECONDS
+
+    async def _listeners(self) -> None:
+        """In Azure a host that starts has the credentials of the last refresh, which may be refused by now."""
+        await self._stack.wait_for_listeners(or_refused=self._stack.azure is not None)
 
     async def _rotate(self, messages: int) -> None:
         self._say("the credentials are rotated")
+        if self._stack.azure:
+            await self._stack.azure_client.set_faults(*next(self._azure_faults))
         await self._stack.simulator.rotate_messaging(self._view.id)
         await self._burst(messages)
 
@@ -175,8 +197,17 @@ class Storm:
         await self._stack.kill_streams_host()
         await burst
         await self._stack.start_streams_host(self._settings)
-        await self._stack.wait_for_listeners()
+        await self._listeners()
         await self._pass(PAUSE_SECONDS)
+
+    def _rotations_in_the_log(self) -> int:
+        """Those all of whose steps the log has, by the fingerprints of their credentials."""
+        steps: dict[str, set[str]] = {}
+        for line in (self._stack.log_folder / "host.log").read_text().splitlines():
+            if '"rotation.step"' in line:
+                event = json.loads(line[line.index("{") :])
+                steps.setdefault(event["fingerprint"], set()).add(event["step"])
+        return sum(found == set(Step) for found in steps.values())
 
     async def _count_lost(self) -> None:
         """Of the topic there is now: how many messages expired, and how many were given back ten times."""
@@ -272,6 +303,8 @@ class Storm:
         return int(details["quarantine"]["count"])
 
 
+ROTATIONS = 3
+"""The first credentials of all, and three changes, two of which a small storm has between two runs."""
 SETTINGS = {"ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE": "0", "ZAPBRIDGE_HOOK_BUDGET_SECONDS": "6"}
 
 
@@ -304,7 +337,13 @@ def _is(shown: Known, expected: Known) -> bool:
 
 
 async def storm(
-    folder: Path, messages: int, chargers: int, seed: int, say: Callable[[str], None] = lambda _: None
+    folder: Path,
+    messages: int,
+    chargers: int,
+    seed: int,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    azure: bool = False,
 ) -> Result:
     ports = Ports.free()
     async with (
@@ -316,6 +355,7 @@ async def storm(
             seed=seed,
             settings={"ZAPBRIDGE_TABLES": cable.connection_string, **SETTINGS},
             streams={"storm": Site("Storm", chargers)},
+            azure=azure,
         ) as stack,
     ):
         (view,) = stack.installations
@@ -334,6 +374,8 @@ def faults_of(result: Result, least_published: int) -> list[str]:
         "a thief took some": result.stolen > 0,
         "what the thief took is healed": result.healed == result.stolen_newest,
         "garbage is in quarantine": result.quarantined > 0,
+        "every rotation came to its end": result.rotations >= ROTATIONS,
+        "Azure was asked as it wants to be": not result.violations,
     }
     return [what for what, held in checks.items() if not held]
 
@@ -344,7 +386,9 @@ async def main(arguments: argparse.Namespace) -> int:
 
     say(f"seed {arguments.seed}")
     with tempfile.TemporaryDirectory(prefix="zapbridge-storm-") as folder:
-        result = await storm(Path(folder), arguments.messages, arguments.chargers, arguments.seed, say)
+        result = await storm(
+            Path(folder), arguments.messages, arguments.chargers, arguments.seed, say, azure=arguments.azure
+        )
     say(msgspec.json.encode(result).decode()[:3000])
     found = faults_of(result, arguments.messages)
     say("; ".join(f"NOT: {what}" for what in found) or "all of it holds")
@@ -356,4 +400,5 @@ if __name__ == "__main__":
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--chargers", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--azure", action="store_true", help="secrets in Key Vault, restarts by the resource manager")
     sys.exit(asyncio.run(main(parser.parse_args())))

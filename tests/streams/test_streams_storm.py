@@ -11,6 +11,7 @@ pytestmark = pytest.mark.xdist_group("streams")
 MESSAGES, CHARGERS = 6000, 60
 
 
-async def test_after_a_storm_the_states_are_the_truth(tmp_path: Path, seed: int) -> None:
-    result = await storm(tmp_path, MESSAGES, CHARGERS, seed)
+@pytest.mark.parametrize("around", ["file", "azure"])
+async def test_after_a_storm_the_states_are_the_truth(tmp_path: Path, seed: int, around: str) -> None:
+    result = await storm(tmp_path, MESSAGES, CHARGERS, seed, azure=around == "azure")
     assert faults_of(result, MESSAGES) == [], result
