@@ -5,7 +5,7 @@ demo: setup
 	$(PYTHON) -m simulator.demo
 
 test: check
-	$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadgroup $(or $(ARGS),--ignore=tests/infra)
 
 serve: setup
 	$(PYTHON) -m devhost.serve $(ARGS)
@@ -21,6 +21,7 @@ check: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	$(PYTHON) -m pytest -q -n 2 tests/infra
 
 setup: .venv/.ready
 

@@ -1,0 +1,240 @@
+// Alert rules on the app's events and requests, one per query `queries/alert-<name>.kql`.
+//
+// A query gives a row only while something is wrong, so every rule is "more than no row". Its name is also that of the
+// section of docs/runbook.md that says what to do. A window is at least twice as long as the time between two looks,
+// since rows take some minutes to arrive; a rule resolves by itself once its window holds nothing any more.
+
+targetScope = 'resourceGroup'
+
+@description('Region of the rules.')
+param location string
+
+@description('Tags of the rules.')
+param tags object
+
+@description('Resource id of the Log Analytics workspace that holds the tables.')
+param workspaceId string
+
+@description('Resource id of the Application Insights component, for whoever gets an alert.')
+param applicationInsightsId string
+
+@description('Resource id of the action group that an alert goes to.')
+param actionGroupId string
+
+@description('Where docs/runbook.md can be read, without an anchor; empty for the file of the repository.')
+param runbookUrl string
+
+var runbook = empty(runbookUrl) ? 'docs/runbook.md' : runbookUrl
+
+var perInstallation = [
+  {
+    name: 'installation'
+    operator: 'Include'
+    values: [
+      '*'
+    ]
+  }
+]
+
+var perStream = [
+  {
+    name: 'stream'
+    operator: 'Include'
+    values: [
+      '*'
+    ]
+  }
+]
+
+var perHook = [
+  {
+    name: 'hook'
+    operator: 'Include'
+    values: [
+      '*'
+    ]
+  }
+]
+
+var alerts = [
+  {
+    name: 'app-not-running'
+    title: 'The app does not run'
+    severity: 0
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: []
+    query: loadTextContent('../queries/alert-app-not-running.kql')
+  }
+  {
+    name: 'possible-lockout'
+    title: 'Drivers may be locked out'
+    severity: 0
+    every: 'PT5M'
+    window: 'PT30M'
+    dimensions: perInstallation
+    query: loadTextContent('../queries/alert-possible-lockout.kql')
+  }
+  {
+    name: 'app-not-configured'
+    title: 'The app is not configured'
+    severity: 1
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: []
+    query: loadTextContent('../queries/alert-app-not-configured.kql')
+  }
+  {
+    name: 'storage-down'
+    title: 'Storage is down'
+    severity: 1
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: []
+    query: loadTextContent('../queries/alert-storage-down.kql')
+  }
+  {
+    name: 'hooks-5xx'
+    title: 'Web hooks are answered with 5xx'
+    severity: 1
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: perHook
+    query: loadTextContent('../queries/alert-hooks-5xx.kql')
+  }
+  {
+    name: 'hook-authentication-failing'
+    title: 'Hook authentication fails in bursts'
+    severity: 1
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: []
+    query: loadTextContent('../queries/alert-hook-authentication-failing.kql')
+  }
+  {
+    name: 'bodies-not-understood'
+    title: 'Bodies of web hooks are not understood'
+    severity: 1
+    every: 'PT5M'
+    window: 'PT30M'
+    dimensions: perHook
+    query: loadTextContent('../queries/alert-bodies-not-understood.kql')
+  }
+  {
+    name: 'login-refused'
+    title: 'ZapCloud refuses the login'
+    severity: 1
+    every: 'PT5M'
+    window: 'PT30M'
+    dimensions: []
+    query: loadTextContent('../queries/alert-login-refused.kql')
+  }
+  {
+    name: 'stream-silent'
+    title: 'A message stream is silent'
+    severity: 2
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: perStream
+    query: loadTextContent('../queries/alert-stream-silent.kql')
+  }
+  {
+    name: 'rotation-failed'
+    title: 'A rotation of credentials fails'
+    severity: 2
+    every: 'PT5M'
+    window: 'PT30M'
+    dimensions: perStream
+    query: loadTextContent('../queries/alert-rotation-failed.kql')
+  }
+  {
+    name: 'rotation-not-moving'
+    title: 'A rotation of credentials does not move'
+    severity: 2
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: perStream
+    query: loadTextContent('../queries/alert-rotation-not-moving.kql')
+  }
+  {
+    name: 'observations-missed'
+    title: 'Observations do not come by message'
+    severity: 3
+    every: 'PT30M'
+    window: 'PT2H'
+    dimensions: perInstallation
+    query: loadTextContent('../queries/alert-observations-missed.kql')
+  }
+  {
+    name: 'quarantine-growing'
+    title: 'Quarantine grows'
+    severity: 3
+    every: 'PT30M'
+    window: 'PT1H'
+    dimensions: []
+    query: loadTextContent('../queries/alert-quarantine-growing.kql')
+  }
+  {
+    name: 'sessions-open-too-long'
+    title: 'Sessions are open too long'
+    severity: 3
+    every: 'PT1H'
+    window: 'PT3H'
+    dimensions: perInstallation
+    query: loadTextContent('../queries/alert-sessions-open-too-long.kql')
+  }
+  {
+    name: 'sessions-contradicted'
+    title: 'Sources contradict each other on a session'
+    severity: 3
+    every: 'PT1H'
+    window: 'PT6H'
+    dimensions: perInstallation
+    query: loadTextContent('../queries/alert-sessions-contradicted.kql')
+  }
+]
+
+resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert in alerts: {
+  name: 'zapbridge-${alert.name}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'zapbridge: ${alert.title}'
+    description: '${alert.title}. What to do: ${runbook}#${alert.name}'
+    enabled: true
+    severity: alert.severity
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: alert.every
+    windowSize: alert.window
+    autoMitigate: true
+    // The tables are empty in a workspace that was just made; the queries are checked before they are deployed.
+    skipQueryValidation: true
+    criteria: {
+      allOf: [
+        {
+          query: alert.query
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          dimensions: alert.dimensions
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        actionGroupId
+      ]
+      customProperties: {
+        runbook: '${runbook}#${alert.name}'
+        applicationInsights: applicationInsightsId
+      }
+    }
+  }
+}]
