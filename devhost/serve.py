@@ -7,26 +7,33 @@ import os
 import signal
 from pathlib import Path
 
-from devhost.stack import Ports, Site, Stack, running_stack
+from devhost.stack import ZAPCLOUD_USERNAME, Ports, Site, Stack, running_stack
 
 FOLDER = Path(".local")
+SETUP = (
+    """python3 -c 'import json; print(json.load(open("{description}"))["zapcloud_password"])' """
+    "| ./zapctl setup --all --zapcloud-username {username} --password-stdin"
+)
 LOOK_SECONDS = 5.0
 """How often it is looked whether the streams' credentials have changed."""
 
 
-async def serve(folder: Path, ports: Ports, chargers: int) -> None:
+async def serve(folder: Path, ports: Ports, chargers: int, *, first_boot: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     description = folder / "stack.json"
     description.unlink(missing_ok=True)
     streams = {"fjordveien": Site("Fjordveien housing co-op", chargers)}
-    async with running_stack(folder.resolve(), ports=ports, streams=streams) as stack:
+    async with running_stack(folder.resolve(), ports=ports, streams=streams, configured=not first_boot) as stack:
         write_private(description, stack)
         print(f"app        {stack.host.api}   (function key in {description})")
         print(f"streams    http://127.0.0.1:{ports.streams}/   (Service Bus on port {ports.service_bus})")
         print(f"simulator  {stack.simulator.url}/sim/   (see simulator/README.md)")
         print(f"logs       {folder}/logs/")
+        if first_boot:
+            print("nothing is set up yet; an operator's first command:")
+            print(f"  {SETUP.format(description=description, username=ZAPCLOUD_USERNAME)}")
         print("ready; Ctrl-C stops it", flush=True)
         try:
             while not await _is_set(stop, LOOK_SECONDS):
@@ -60,9 +67,10 @@ def main() -> None:
         default = int(os.environ.get(f"{name.upper()}_PORT", getattr(Ports(), name)))
         parser.add_argument(f"--{name.replace('_', '-')}-port", f"--{name}-port", type=int, default=default, dest=name)
     parser.add_argument("--chargers", type=int, default=4)
+    parser.add_argument("--first-boot", action="store_true", help="nothing is set up yet; ./zapctl setup does it")
     found = parser.parse_args()
     ports = Ports(**{name: getattr(found, name) for name in names})
-    asyncio.run(serve(FOLDER, ports, found.chargers))
+    asyncio.run(serve(FOLDER, ports, found.chargers, first_boot=found.first_boot))
 
 
 if __name__ == "__main__":

@@ -303,6 +303,8 @@ class Stack:
             "oauth_client_id": OAUTH_CREDENTIAL,
             "oauth_client_secret": self.oauth_secret,
             "simulator_url": self.simulator.url,
+            "zapcloud_username": ZAPCLOUD_USERNAME,
+            "zapcloud_password": self.zapcloud_password,
             "storage_connection_string": self.storage_connection_string,
             "service_bus": self.streams.details(),
             "installations": [

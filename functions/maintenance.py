@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from functions.services import services
+from functions.timed import timed
 from shared import telemetry
 from shared.errors import ZapbridgeError
 
@@ -10,15 +11,14 @@ maintenance = func.Blueprint()
 
 
 @maintenance.timer_trigger("timer", schedule="30 * * * * *", run_on_startup=False, use_monitor=False)
+@timed
 async def sweep(timer: func.TimerRequest) -> None:
-    """Complete what a crash or an outage left half done; what fails now is done by the next run."""
-    try:
-        await services().sweep.run()
-    except ZapbridgeError as error:
-        telemetry.warning("sweep.failed", reason=str(error))
+    """Complete what a crash or an outage left half done."""
+    await services().sweep.run()
 
 
 @maintenance.timer_trigger("timer", schedule="0 17 * * * *", run_on_startup=False, use_monitor=False)
+@timed
 async def reload_chargers(timer: func.TimerRequest) -> None:
     """Learn of new chargers; ZapCloud asks that its charger lists be read at most hourly."""
     for installation in await services().installations.all():

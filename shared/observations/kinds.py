@@ -35,7 +35,7 @@ class LearntKinds:
             await self._kinds.put(StoredKind(kind.device_type, kind.id, kind.name))
         learn(found)
         if found:
-            telemetry.event("observations.new_kinds", kinds=len(found), first=found[0].name)
+            telemetry.event("observations.new_kinds", kinds=len(found), example=found[0].name)
         return len(found)
 
     async def recall(self) -> None:

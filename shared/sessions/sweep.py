@@ -11,7 +11,7 @@ from shared.sessions.claim import token_key
 from shared.sessions.end import EndHook
 from shared.sessions.ledger import Ledger
 from shared.sessions.outage import Outage
-from shared.sessions.view import AWAITING_FIGURES, Source
+from shared.sessions.view import AWAITING_FIGURES, OPEN, Source
 from shared.storage.authorizations import Authorizations, Claim
 from shared.storage.chargers import Chargers
 from shared.storage.credentials import Credentials
@@ -30,6 +30,8 @@ _EVERY = timedelta(minutes=1)
 _MAX_QUESTIONS = 50
 _PAGE = 1000
 _TRY_AGAIN_AFTER = timedelta(hours=1)
+_OPEN_TOO_LONG = timedelta(days=2)
+_TELL_EVERY = timedelta(hours=1)
 
 
 class Sweep:
@@ -61,6 +63,7 @@ class Sweep:
         self._end_hook = end_hook
         self._zapcloud = zapcloud
         self._tried: dict[str, datetime] = {}
+        self._told_at: datetime | None = None
 
     async def run(self) -> None:
         """Raises StorageUnavailable; the next run starts where the last complete one ended."""
@@ -72,6 +75,10 @@ class Sweep:
             await self._ask_for_figures(installation_id, now)
         for place in (None, *installation_ids):
             await self._attribute_outage_sessions(place, now)
+        if self._told_at is None or now - self._told_at >= _TELL_EVERY:
+            self._told_at = now
+            for installation_id in installation_ids:
+                await self._tell_of_open_sessions(installation_id, now)
 
     async def _complete_claims(self, now: datetime) -> None:
         """Store and list what was authorized since the last run and never got further than its claim."""
@@ -124,6 +131,20 @@ class Sweep:
                 charger_id: place for charger_id, place in chargers.items() if entry.installation_id in {None, place}
             }
             await self._attribute(entry, places, drivers)
+
+    async def _tell_of_open_sessions(self, installation_id: str, now: datetime) -> None:
+        """Sessions let in long ago of which no end was ever heard: nobody can be billed for them yet."""
+        began = [
+            entry.start or entry.listed_at
+            for partition in _months(installation_id, now)
+            for status in sorted(OPEN | AWAITING_FIGURES)
+            for entry in await self._index.with_status(partition, status)
+        ]
+        waiting = [instant for instant in began if now - instant >= _OPEN_TOO_LONG]
+        if waiting:
+            telemetry.warning(
+                "sessions.open_too_long", installationId=installation_id, sessions=len(waiting), oldest=min(waiting)
+            )
 
     def _is_due(self, session_id: str, now: datetime) -> bool:
         """What could not be attributed is tried again hourly: a card may have been registered since."""

@@ -1,0 +1,26 @@
+"""What every timer does when its work fails: say so, and leave it to the next run."""
+
+import functools
+from collections.abc import Awaitable, Callable
+
+import azure.functions as func
+
+from shared import telemetry
+from shared.errors import ConfigurationError, ZapbridgeError
+
+Timed = Callable[[func.TimerRequest], Awaitable[None]]
+
+
+def timed(handler: Timed) -> Timed:
+    """A timer's handler; an app that is not set up yet has nothing to do."""
+
+    @functools.wraps(handler)
+    async def guarded(timer: func.TimerRequest) -> None:
+        try:
+            await handler(timer)
+        except ConfigurationError as error:
+            telemetry.warning("app.not_configured", reason=str(error))
+        except ZapbridgeError as error:
+            telemetry.warning("upkeep.failed", work=handler.__name__, reason=str(error))
+
+    return guarded
