@@ -12,6 +12,7 @@ from shared.settings import Settings
 from shared.stream import Stream
 
 if TYPE_CHECKING:
+    from shared.observations.faults import FaultWatch
     from shared.observations.kinds import LearntKinds
     from shared.observations.reader import ChargerReader
     from shared.security.identity import Identity
@@ -43,6 +44,7 @@ class StreamServices(msgspec.Struct, frozen=True, kw_only=True):
     records: "StreamRecords"
     watchdog: "Watchdog"
     lockout_watch: "LockoutWatch"
+    fault_watch: "FaultWatch"
     refresher: "Refresher | None"
 
 
@@ -98,6 +100,7 @@ def build_streams(
     end_hook: "EndHook",
 ) -> StreamServices:
     from shared.observations.catalogue import STATIC_IDS
+    from shared.observations.faults import FaultWatch
     from shared.observations.kinds import LearntKinds
     from shared.observations.places import Places
     from shared.observations.reader import ChargerReader
@@ -158,5 +161,6 @@ def build_streams(
             reader.is_requesting,
             zapcloud.authentication_type if zapcloud else None,
         ),
+        fault_watch=FaultWatch(chargers, reader),
         refresher=refresher,
     )

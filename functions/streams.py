@@ -8,6 +8,7 @@ import azure.functions as func
 
 from functions.services import services
 from shared import telemetry
+from shared.errors import ConfigurationError
 from shared.stream import Stream, read_streams
 
 Trigger = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]
@@ -17,10 +18,15 @@ def stream_triggers(environment: Mapping[str, str]) -> func.Blueprint:
     """A trigger for every stream whose three settings are there.
 
     One that lacks some is left out and said in an event: it is so at every first boot, before the credentials have
-    been fetched, and must not keep the app from starting.
+    been fetched, and must not keep the app from starting. Nor must a setting that makes no sense.
     """
     blueprint = func.Blueprint()
-    for stream in read_streams(environment.get("ZAPBRIDGE_STREAMS", "")):
+    try:
+        streams = read_streams(environment.get("ZAPBRIDGE_STREAMS", ""))
+    except ConfigurationError as error:
+        telemetry.warning("app.not_configured", reason=str(error))
+        streams = ()
+    for stream in streams:
         if missing := stream.missing(environment):
             telemetry.warning("stream.not_configured", stream=stream.name, missing=", ".join(missing))
         else:

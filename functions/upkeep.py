@@ -43,3 +43,10 @@ async def watch_lockouts(timer: func.TimerRequest) -> None:
 async def refresh_constants(timer: func.TimerRequest) -> None:
     """Learn the names of observations that are newer than this version."""
     await services().streams.kinds.refresh()
+
+
+@upkeep.timer_trigger("timer", schedule="0 29 * * * *", run_on_startup=False, use_monitor=False)
+@timed
+async def watch_chargers(timer: func.TimerRequest) -> None:
+    """Say how many chargers are online and charge, and which something is wrong with."""
+    await services().streams.fault_watch.run()

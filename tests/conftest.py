@@ -16,6 +16,7 @@ from functions.services import Services, build
 from shared.clock import EPOCH, file_clock
 from shared.settings import Settings
 from shared.storage.table import Tables
+from tests.events import assert_only_documented, only_documented_events  # noqa: F401 - a fixture for all
 from tests.secrecy import WatchedTransport, assert_no_secrets, found_secrets
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
@@ -110,6 +111,7 @@ async def stack(stack_folder: Path) -> AsyncIterator[Stack]:
         asked += [call.path for call in await running.simulator.calls()]
         assert not found_secrets("\n".join(asked).encode(), secrets), "an address gives something away"
     assert_no_secrets(running.log_folder, secrets)
+    assert_only_documented(running.log_folder)
 
 
 @pytest.fixture(autouse=True)

@@ -79,6 +79,7 @@ class Sweep:
             self._told_at = now
             for installation_id in installation_ids:
                 await self._tell_of_open_sessions(installation_id, now)
+        telemetry.event("sweep.completed")
 
     async def _complete_claims(self, now: datetime) -> None:
         """Store and list what was authorized since the last run and never got further than its claim."""

@@ -10,6 +10,7 @@ import pytest
 from azure.servicebus.aio import ServiceBusClient
 
 from devhost.stack import Group, Host, Ports, Site, Stack, StackError, running_stack
+from tests.events import assert_only_documented
 from tests.secrecy import assert_no_secrets
 
 MORNING = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -28,6 +29,7 @@ async def streaming(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
         yield stack
         secrets = stack.secrets()
     assert_no_secrets(stack.log_folder, secrets)
+    assert_only_documented(stack.log_folder)
 
 
 async def asked(host: Host, path: str) -> object:

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from shared import telemetry
-from tests.monitoring.kusto import QUERIES, READING_EVENTS, ROOT, Query, faults_of, function_names, parse, parsed
+from tests.monitoring.kusto import QUERIES, READING_EVENTS, ROOT, Query, faults_of, parse, parsed
 
 EVENTS = "\n".join(READING_EVENTS)
 
@@ -45,15 +45,9 @@ def test_a_logged_line_begins_as_the_queries_expect(caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("name", [name for name, query in parsed().items() if "AppRequests" in query.tables])
 def test_it_counts_the_requests_that_were_sampled_away_too(name: str) -> None:
-    assert "sum(ItemCount)" in QUERIES[name] or name == "alert-app-not-running"
+    assert "sum(ItemCount)" in QUERIES[name]
     assert "percentile(" not in QUERIES[name]
     assert "percentiles(" not in QUERIES[name]
-
-
-def test_a_line_of_the_host_is_looked_for_under_the_name_of_a_function() -> None:
-    named = [name for query in QUERIES.values() for name in re.findall(r"'Functions\.(\w+)'", query)]
-    assert named == ["sweep"]
-    assert set(named) <= function_names()
 
 
 @pytest.mark.parametrize("guide", ["events.md", "runbook.md"])

@@ -12,6 +12,7 @@ from azure.servicebus.aio import ServiceBusClient
 
 from devhost.stack import Ports, Site, Stack, running_stack
 from tests.conftest import MONDAY_MORNING
+from tests.events import assert_only_documented
 from tests.observations.envelopes import enveloped, records_for
 from tests.secrecy import assert_no_secrets
 
@@ -30,6 +31,7 @@ async def streaming(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Asyn
         yield stack
         secrets = stack.secrets()
     assert_no_secrets(stack.log_folder, secrets)
+    assert_only_documented(stack.log_folder)
 
 
 @pytest.fixture
