@@ -15,7 +15,7 @@ _CLOUDS = {".vault.usgovcloudapi.net": "https://vault.usgovcloudapi.net", ".vaul
 _REMEDIES = {
     401: "the vault is in another tenant than our identity, or does not take its tokens",
     403: "our identity lacks its role on the vault, or the vault's firewall keeps us out",
-    409: "a secret of that name was deleted; recover it (runbook, Recover a deleted secret)",
+    409: "a secret of that name was deleted; recover it (docs/runbook.md, Bring back a deleted secret)",
     429: "the vault is busy; it is tried again later",
 }
 
