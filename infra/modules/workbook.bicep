@@ -105,6 +105,12 @@ var panels = [
     query: loadTextContent('../queries/charger-faults.kql')
   }
   {
+    name: 'installation-lag'
+    title: 'Age of the newest observation of each installation, when last counted'
+    visualization: 'table'
+    query: loadTextContent('../queries/installation-lag.kql')
+  }
+  {
     name: 'stream-lag'
     title: 'Age of the newest observation in seconds, by stream'
     visualization: 'timechart'

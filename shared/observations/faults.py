@@ -37,6 +37,8 @@ class _Figures(msgspec.Struct):
     requesting: int = 0
     charging: int = 0
     faulty: int = 0
+    newest: datetime | None = None
+    """Of all observations of its chargers; an installation whose messages stay away shows by its age."""
 
 
 def faults_of(charger: ChargerNow) -> Iterator[Fault]:
@@ -80,6 +82,7 @@ class FaultWatch:
                 requesting=counted.requesting,
                 charging=counted.charging,
                 faulty=counted.faulty,
+                newest=counted.newest,
             )
 
 
@@ -89,6 +92,8 @@ def _count(figures: _Figures, charger: ChargerNow | None, faults: tuple[Fault, .
     if charger is None:
         figures.unheard += 1
         return
+    if charger.newest and (figures.newest is None or charger.newest > figures.newest):
+        figures.newest = charger.newest
     said = {state: observation.value for state, observation in charger.observations.items()}
     figures.online += meaning_of(_ONLINE, charger.device_type, said.get(_ONLINE)) == "online"
     figures.requesting += said.get(OPERATION_MODE) == REQUESTING

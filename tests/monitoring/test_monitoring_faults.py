@@ -90,7 +90,11 @@ async def test_a_charger_at_fault_in_two_ways_is_one_charger(garage: Garage, cap
     assert summary["faulty"] == 1
 
 
-async def test_the_figures_of_an_installation(garage: Garage, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_figures_of_an_installation(
+    garage: Garage, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await garage.charger(PRO, {MODE: "1"})
+    clock.advance(3600)
     await garage.charger(PRO, {ONLINE: "1", MODE: "3"})
     await garage.charger(PRO, {ONLINE: "1", MODE: "3"})
     await garage.charger(PRO, {ONLINE: "1", MODE: "2"})
@@ -100,12 +104,13 @@ async def test_the_figures_of_an_installation(garage: Garage, caplog: pytest.Log
         {
             "event": "chargers.summary",
             "installationId": garage.id,
-            "chargers": 5,
+            "chargers": 6,
             "unheard": 1,
             "online": 3,
             "requesting": 1,
             "charging": 2,
             "faulty": 0,
+            "newest": clock.now().isoformat().replace("+00:00", "Z"),
         }
     ]
 
