@@ -7,6 +7,13 @@ be resolved stays as it is written, so that the app sees the reference in the pl
 import re
 from collections.abc import Mapping, MutableMapping
 
+VAULT_NAME = "local"
+STREAMS_REFERENCES = {"ZAPBRIDGE_IDENTITY_KEY": "identity-key"}
+HOOKS_REFERENCES = STREAMS_REFERENCES | {
+    "ZAPBRIDGE_ZAPCLOUD_USERNAME": "zapcloud-username",
+    "ZAPBRIDGE_ZAPCLOUD_PASSWORD": "zapcloud-password",
+}
+"""The settings of each site that refer to secrets, by these secrets' names; a stream's own come on top."""
 _REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<inside>.*)\)", re.IGNORECASE)
 _IN_URI = re.compile(r"https://[^/]+/secrets/(?P<name>[^/]+)(/[^/]*)?/?", re.IGNORECASE)
 
@@ -29,3 +36,11 @@ def resolve(environment: MutableMapping[str, str], secrets: Mapping[str, str]) -
         name = secret_named(value)
         if name is not None and name in secrets:
             environment[setting] = secrets[name]
+
+
+def as_references(secrets_of: Mapping[str, str]) -> dict[str, str]:
+    """Settings that refer to the secrets of these names."""
+    return {
+        setting: f"@Microsoft.KeyVault(VaultName={VAULT_NAME};SecretName={secret})"
+        for setting, secret in secrets_of.items()
+    }

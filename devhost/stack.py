@@ -18,13 +18,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-import msgspec
 
-from devhost.azure.around import Around, SiteFiles, reference
+from devhost.azure.around import Around, SiteFiles
 from devhost.azure.client import AzureClient
 from devhost.azurite import ACCOUNT_KEY, start_azurite, storage_connection_string
+from devhost.instance import Host
 from devhost.keys import load_or_create
 from devhost.processes import ROOT, Ports, Process, StackError, spawn
+from devhost.references import HOOKS_REFERENCES, STREAMS_REFERENCES, as_references
 from devhost.streams import Group, Site, Streams
 from simulator.client import SimulatorClient
 from simulator.shapes import InstallationView
@@ -47,35 +48,8 @@ __all__ = [
 ]
 
 ZAPCLOUD_USERNAME = "owner@example.com"
-STREAMS_REFERENCES = {"ZAPBRIDGE_IDENTITY_KEY": "identity-key"}
-HOOKS_REFERENCES = STREAMS_REFERENCES | {
-    "ZAPBRIDGE_ZAPCLOUD_USERNAME": "zapcloud-username",
-    "ZAPBRIDGE_ZAPCLOUD_PASSWORD": "zapcloud-password",
-}
-"""The settings of each site that refer to secrets, by these secrets' names; a stream's own come on top."""
 HOOK_CREDENTIAL = "zapcloud"
 OAUTH_CREDENTIAL = "zapcloud-oauth"
-
-
-class Host(msgspec.Struct):
-    """One instance of the app."""
-
-    process: Process
-    url: str
-    function_key: str
-    master_key: str
-
-    @property
-    def api(self) -> str:
-        return f"{self.url}/api"
-
-    def management(self) -> httpx.AsyncClient:
-        """A client of the management API, authenticated by function key."""
-        return httpx.AsyncClient(base_url=self.api, headers={"x-functions-key": self.function_key}, timeout=30)
-
-    def caller(self, username: str, password: str) -> httpx.AsyncClient:
-        """A client of the web hooks, authenticated as ZapCloud would be."""
-        return httpx.AsyncClient(base_url=self.api, auth=(username, password), timeout=30)
 
 
 class Stack:
@@ -219,7 +193,7 @@ class Stack:
         return settings
 
     def hooks_settings(self) -> dict[str, str]:
-        settings = self.app_settings() | {"ZAPBRIDGE_ROLE": "hooks"} | _as_references(HOOKS_REFERENCES)
+        settings = self.app_settings() | {"ZAPBRIDGE_ROLE": "hooks"} | as_references(HOOKS_REFERENCES)
         if self.streams.all:
             settings |= self.streams.setting()
         if self.azure:
@@ -232,7 +206,7 @@ class Stack:
 
     def streams_settings(self) -> dict[str, str]:
         settings = self.app_settings() | {"ZAPBRIDGE_ROLE": "streams"} | self.streams.setting()
-        settings |= _as_references(STREAMS_REFERENCES | self.streams.references())
+        settings |= as_references(STREAMS_REFERENCES | self.streams.references())
         return settings | (self.azure.streams_settings() if self.azure else {})
 
     def setup_secrets(self) -> dict[str, str]:
@@ -376,7 +350,3 @@ async def running_stack(
             if configured:
                 await stack.refresh_credentials()
         yield stack
-
-
-def _as_references(secrets_of: Mapping[str, str]) -> dict[str, str]:
-    return {setting: reference(secret) for setting, secret in secrets_of.items()}

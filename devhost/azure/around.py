@@ -13,11 +13,11 @@ import msgspec
 from devhost.azure.shapes import ACTIONS, Principal, Site, World
 from devhost.keys import load_or_create
 from devhost.processes import Process, spawn
+from devhost.references import VAULT_NAME
 
 HOOKS_CLIENT_ID = "6d3c1c52-0000-4000-8000-000000000001"
 STREAMS_CLIENT_ID = "6d3c1c52-0000-4000-8000-000000000002"
 OPERATOR_CLIENT_ID = "6d3c1c52-0000-4000-8000-000000000003"
-VAULT_NAME = "local"
 _GROUP = "/subscriptions/6d3c1c52-0000-4000-8000-0000000000aa/resourceGroups/zapbridge/providers/Microsoft.Web/sites"
 HOOKS_SITE_ID, STREAMS_SITE_ID = f"{_GROUP}/zapbridge-hooks", f"{_GROUP}/zapbridge-streams"
 
@@ -30,10 +30,6 @@ class SiteFiles(msgspec.Struct, frozen=True):
     resolved: Path
     references: Mapping[str, str]
     """Its settings that refer to secrets, by these secrets' names."""
-
-
-def reference(secret: str) -> str:
-    return f"@Microsoft.KeyVault(VaultName={VAULT_NAME};SecretName={secret})"
 
 
 class Around:
