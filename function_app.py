@@ -11,6 +11,7 @@ from functions.hooks import hooks
 from functions.installations import installations
 from functions.maintenance import maintenance
 from functions.quarantine import quarantine
+from functions.readiness import readiness
 from functions.sessions import sessions
 from functions.streams import stream_triggers
 from functions.tokens import tokens
@@ -26,6 +27,7 @@ HOOKS = (
     credentials,
     health,
     quarantine,
+    readiness,
     maintenance,
     upkeep,
 )

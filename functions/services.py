@@ -16,6 +16,7 @@ from shared.settings import Settings, read_settings
 if TYPE_CHECKING:
     from shared.access.directory import Directory
     from shared.behind import Behind
+    from shared.readiness.readiness import Readiness
     from shared.replay import Replay
     from shared.security.access_tokens import TokenService
     from shared.security.hook_credentials import HookCredentials
@@ -58,6 +59,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     zapcloud: "ZapCloud | None"
     streams: StreamServices
     replay: "Replay"
+    readiness: "Readiness"
 
     async def close(self) -> None:
         """Let go of all connections; for tests and tools, since a worker keeps them until it ends."""
@@ -76,6 +78,7 @@ def services() -> Services:
 def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.access.directory import Directory
     from shared.behind import Behind
+    from shared.readiness.readiness import Readiness
     from shared.replay import Replay
     from shared.security.access_tokens import TokenService
     from shared.security.hook_credentials import HookCredentials, configured_credentials
@@ -207,4 +210,19 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         zapcloud=zapcloud,
         streams=streams,
         replay=Replay(quarantine, streams.intake, end_hook),
+        readiness=Readiness(
+            clock=clock,
+            zapcloud=zapcloud,
+            credentials=hook_credentials,
+            installations=installations,
+            chargers=chargers,
+            tokens=tokens,
+            decisions=decisions,
+            authorizations=authorizations,
+            streams=streams.streams,
+            records=records,
+            watchdog=streams.watchdog,
+            reader=streams.reader,
+            entra_configured=settings.entra_configured,
+        ),
     )

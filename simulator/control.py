@@ -172,7 +172,11 @@ class Control:
 
     async def _change_charger(self, request: web.Request) -> web.Response:
         charger = self._world.charger(request.match_info["id"])
-        charger.clock_ahead = timedelta(seconds=(await read(request, ChargerBody)).clock_ahead_s)
+        body = await read(request, ChargerBody)
+        if body.clock_ahead_s is not msgspec.UNSET:
+            charger.clock_ahead = timedelta(seconds=body.clock_ahead_s)
+        if body.authentication_disabled is not msgspec.UNSET:
+            charger.authentication_disabled = body.authentication_disabled
         return answer(charger_view(charger))
 
     async def _plug(self, request: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ Identifiers are lower-case hyphenated UUIDs, energy is kWh, power kW, times awar
 """
 
 from datetime import datetime, timedelta
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Literal
 
 import msgspec
@@ -19,6 +19,15 @@ class AuthenticationType(IntEnum):
     WEB_HOOKS = 1
     OCPP = 2
     OCPP_NATIVE = 3
+
+
+class UserRole(IntFlag):
+    """What the user of the REST API may do at an installation (UserRoles of ZapCloud's constants); 4 is "Service" in
+    the portal. None at all: the installation is not visible."""
+
+    USER = 1
+    OWNER = 2
+    MAINTAINER = 4
 
 
 class StateId(IntEnum):
@@ -85,8 +94,20 @@ class Installation(msgspec.Struct):
     webhooks_session_start_url: str = ""
     webhooks_session_end_url: str = ""
     messaging_enabled: bool = False
+    is_required_authentication: bool = False
+    """Whether ZapCloud's own authorization lets only its users in."""
+    current_user_roles: int = UserRole.USER | UserRole.OWNER
     max_current_a: float = 63.0
     offline_allow_anonymous: bool = True
+
+    @property
+    def is_visible(self) -> bool:
+        return bool(self.current_user_roles)
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether the user of the REST API is owner or service here, as settings, circuits and messages require."""
+        return bool(self.current_user_roles & (UserRole.OWNER | UserRole.MAINTAINER))
 
 
 class UserGroup(msgspec.Struct):
@@ -199,6 +220,8 @@ class Charger:
         self.installation_id = ""
         self.circuit_id = ""
         self.online = True
+        self.authentication_disabled = False
+        """Whether the REST API shows it as one at which authorization is not required."""
         self.meter_kwh = 0.0
         self.clock_ahead = timedelta()
         """How much the charger's own clock is wrong; it shows in all timestamps that the charger writes."""

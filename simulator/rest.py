@@ -121,7 +121,9 @@ class RestApi:
 
         async def handle(request: web.Request) -> web.Response:
             path = request.path
-            if not self._world.settings.details_role or self._faults.strikes("details-403", path):
+            owner = self._world.installations.get(request.match_info["id"].lower())
+            barred = owner is not None and not owner.is_managed
+            if barred or not self._world.settings.details_role or self._faults.strikes("details-403", path):
                 return web.Response(status=403)
             if self._faults.strikes("details-204", path):
                 return web.Response(status=204)
@@ -145,18 +147,21 @@ class RestApi:
         return web.json_response(wire.session_end_data(session, self._world.now()))
 
     async def _installations(self, request: web.Request) -> web.Response:
-        return self._page(request, [wire.installation_item(item) for item in self._world.installations.values()])
+        visible = [item for item in self._world.installations.values() if item.is_visible]
+        return self._page(request, [wire.installation_item(item) for item in visible])
 
     async def _installation(self, request: web.Request) -> web.Response:
         try:
             installation = self._world.installation(request.match_info["id"].lower())
         except NotFoundError as error:
             raise BusinessError(UNKNOWN_INSTALLATION, "Unknown installation") from error
+        if not installation.is_visible:
+            return web.Response(status=403)
         return web.json_response(wire.installation_item(installation))
 
     async def _hierarchy(self, request: web.Request) -> web.Response:
         installation = self._world.installations.get(request.match_info["id"].lower())
-        if installation is None:
+        if installation is None or not installation.is_managed:
             return web.Response(status=204)
         return web.json_response(wire.hierarchy(installation, self._world))
 
@@ -166,7 +171,7 @@ class RestApi:
         chargers = [
             wire.charger_item(charger, self._world.installation_of(charger))
             for charger in self._world.chargers.values()
-            if wanted in (None, charger.installation_id)
+            if wanted in (None, charger.installation_id) and self._world.installation_of(charger).is_visible
         ]
         return self._page(request, chargers)
 

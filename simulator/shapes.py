@@ -52,12 +52,13 @@ class InstallationView(msgspec.Struct, frozen=True):
 
 class NewInstallation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
-    chargers: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+    chargers: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 1
     device_type: int = 4
 
 
 class PortalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What Zaptec Portal sets on an installation; what is left out stays as it is."""
+    """What Zaptec Portal sets on an installation, the roles of the REST API's user among it; what is left out stays as
+    it is."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     authentication_type: int | msgspec.UnsetType = msgspec.UNSET
@@ -67,6 +68,8 @@ class PortalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     webhooks_session_end_url: str | msgspec.UnsetType = msgspec.UNSET
     messaging_enabled: bool | msgspec.UnsetType = msgspec.UNSET
     offline_allow_anonymous: bool | msgspec.UnsetType = msgspec.UNSET
+    is_required_authentication: bool | msgspec.UnsetType = msgspec.UNSET
+    current_user_roles: Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,9 +100,11 @@ class VisitList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChargerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a charger's clock is ahead, or behind where it is negative."""
+    """How far a charger's clock is ahead, or behind where it is negative; whether it is shown as one that requires no
+    authorization. What is left out stays as it is."""
 
-    clock_ahead_s: Annotated[float, msgspec.Meta(ge=-MOST_WRONG_S, le=MOST_WRONG_S)]
+    clock_ahead_s: Annotated[float, msgspec.Meta(ge=-MOST_WRONG_S, le=MOST_WRONG_S)] | msgspec.UnsetType = msgspec.UNSET
+    authentication_disabled: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class NewUserGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

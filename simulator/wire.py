@@ -9,7 +9,6 @@ from simulator.world import World
 
 type Json = dict[str, Any]
 
-OWNER_ROLES = 3
 TN_3_PHASE = 4
 FIRMWARE_VERSION = {"Major": 2, "Minor": 4, "Build": 2, "Revision": 4, "MajorRevision": 0, "MinorRevision": 4}
 
@@ -67,13 +66,14 @@ def charger_item(charger: Charger, installation: Installation) -> Json:
         "CreatedOnDate": naive(installation.created_at),
         "CircuitId": charger.circuit_id,
         "Active": True,
-        "CurrentUserRoles": OWNER_ROLES,
+        "CurrentUserRoles": installation.current_user_roles,
         "Pin": charger.pin,
         "DeviceType": charger.device_type,
         "InstallationName": installation.name,
         "InstallationId": installation.id,
         "AuthenticationType": installation.authentication_type,
-        "IsAuthorizationRequired": installation.authentication_type != AuthenticationType.NATIVE,
+        "IsAuthorizationRequired": not charger.authentication_disabled
+        and (installation.authentication_type != AuthenticationType.NATIVE or installation.is_required_authentication),
     }
 
 
@@ -98,25 +98,36 @@ def charger_state(charger: Charger, observation: Observation) -> Json:
 
 
 def installation_item(installation: Installation) -> Json:
-    """Some of the 60 fields of InstallationModel. The authentication payload is a secret, and is sent to owners."""
-    return {
+    """Some of the 60 fields of InstallationModel; how authorization and messages are set up is shown to those who
+    manage the installation, the authentication payload, a secret, among it.
+
+    IsRequiredAuthentication is about ZapCloud's own authorization: users of the live service see it as false where web
+    hooks or OCPP are in use (custom-components/zaptec, issue 67).
+    """
+    item: Json = {
         "Id": installation.id,
         "Name": installation.name,
         "MaxCurrent": installation.max_current_a,
         "Active": True,
         "NetworkType": TN_3_PHASE,
         "CreatedOnDate": naive(installation.created_at),
-        "CurrentUserRoles": OWNER_ROLES,
+        "CurrentUserRoles": installation.current_user_roles,
         "AuthenticationType": installation.authentication_type,
-        "WebhooksAuthUrl": installation.webhooks_auth_url,
-        "WebhooksAuthPayload": installation.webhooks_auth_payload,
-        "WebhooksSessionStartUrl": installation.webhooks_session_start_url,
-        "WebhooksSessionEndUrl": installation.webhooks_session_end_url,
-        "MessagingEnabled": installation.messaging_enabled,
+        "IsRequiredAuthentication": installation.authentication_type == AuthenticationType.NATIVE
+        and installation.is_required_authentication,
         "ActiveChargerCount": sum(len(circuit.charger_ids) for circuit in installation.circuits),
         "PropertyOfflineModeAllowAnonymous": installation.offline_allow_anonymous,
         "TimeZoneIanaName": "Europe/Oslo",
     }
+    if installation.is_managed:
+        item |= {
+            "WebhooksAuthUrl": installation.webhooks_auth_url,
+            "WebhooksAuthPayload": installation.webhooks_auth_payload,
+            "WebhooksSessionStartUrl": installation.webhooks_session_start_url,
+            "WebhooksSessionEndUrl": installation.webhooks_session_end_url,
+            "MessagingEnabled": installation.messaging_enabled,
+        }
+    return item
 
 
 def hierarchy(installation: Installation, world: World) -> Json:

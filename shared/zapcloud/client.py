@@ -5,8 +5,8 @@ PascalCase, instants in UTC without Z, 400 for a wrong password, 429 with Retry-
 business errors, 204 for a hierarchy one may not see. The token's `expires_in` is honoured, whatever it is.
 """
 
-import re
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -18,8 +18,10 @@ from shared.security.secrets import SecretStore
 from shared.storage.chargers import Charger
 from shared.storage.streams import StreamRecords
 from shared.stream import Stream, StreamAddress
+from shared.zapcloud.connection import LOOPBACK, address_of
 from shared.zapcloud.hooks import EndReport, parse_instant, read_end
 from shared.zapcloud.login import Account, Login
+from shared.zapcloud.portal import PortalCharger, PortalInstallation, read_charger, read_installation
 
 if TYPE_CHECKING:
     import httpx
@@ -27,10 +29,22 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 5.0
 _USER_AGENT = "zapbridge"
 _OPERATION_MODE = 710
-_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]*")
-_PART = re.compile(r"[^;\s\x00-\x1f]+")
-_SERVICE_BUS = (".servicebus.windows.net", ".servicebus.usgovcloudapi.net", ".servicebus.chinacloudapi.cn")
-_LOOPBACK = {"127.0.0.1", "localhost"}
+_PAGE = 100
+"""The largest page there is (docs.zaptec.com, "API changes: what you need to know")."""
+_PATIENCE = 3
+_LONGEST_WAIT_SECONDS = 2.0
+_NOT_TO_BE_SEEN = {506, 512, 533, 540}
+"""ErrorCodes of https://api.zaptec.com/api/constants: NotApplicableForUser, UnknownObject, Forbidden,
+UnknownInstallationId."""
+
+
+class ZapCloudRefused(ZapCloudError):
+    """ZapCloud will not serve a request; `code` is one of its ErrorCodes, where it gave one."""
+
+    def __init__(self, status: int, code: int | None = None) -> None:
+        super().__init__(f"ZapCloud answered {status}" + (f" (error code {code})" if code is not None else ""))
+        self.status = status
+        self.code = code
 
 
 class ZapCloud:
@@ -50,6 +64,9 @@ class ZapCloud:
         self._base_url = base_url
         self._http: httpx.AsyncClient | None = None
         self.login = Login(clock, Account(username, password, grant), self._post_form, secrets, records)
+        self.login_refused = False
+        """Whether the password was refused when it was last sent from here, and nothing went well since. While one has
+        to wait before it is sent again, this tells a wrong password from a ZapCloud that is down."""
 
     async def session(self, session_id: str) -> EndReport | None:
         """What ZapCloud knows of a session (`end` is None while it runs); None where it has no such session."""
@@ -100,13 +117,34 @@ class ZapCloud:
             raise ZapCloudUnavailable(
                 "ZapCloud has no connection details yet, or none for this account; asking again later"
             )
-        return _address(_lowered(answer), simulated=(urlsplit(self._base_url).hostname or "") in _LOOPBACK)
+        return address_of(_lowered(answer), simulated=(urlsplit(self._base_url).hostname or "") in LOOPBACK)
 
     async def authentication_type(self, installation_id: str) -> int | None:
         """How an installation authorizes charging (0 native, 1 web hooks, 2 and 3 OCPP); None where it is not said."""
         answer = await self._get(f"/api/installation/{installation_id}")
         kind = _lowered(answer).get("authenticationtype")
         return kind if isinstance(kind, int) else None
+
+    async def installation(self, installation_id: str) -> PortalInstallation | None:
+        """An installation as Zaptec Portal shows it; None where there is none, or none this account may see."""
+        try:
+            answer = await self._get(f"/api/installation/{installation_id}", patient=True)
+        except ZapCloudRefused as error:
+            if error.status == 403 or error.code in _NOT_TO_BE_SEEN:
+                return None
+            raise
+        return read_installation(_lowered(answer))
+
+    async def installations(self) -> list[PortalInstallation]:
+        """All installations this account may see."""
+        found = [read_installation(item) async for item in self._pages("/api/installation?")]
+        return [one for one in found if one]
+
+    async def portal_chargers(self, installation_id: str) -> list[PortalCharger]:
+        """The chargers of an installation that this account may see, and whether they can be reached now."""
+        path = f"/api/chargers?InstallationId={installation_id}&"
+        found = [read_charger(item, installation_id) async for item in self._pages(path)]
+        return [one for one in found if one]
 
     async def constants(self) -> dict[str, Any]:
         """ZapCloud's constants: names and ids of observations, settings, commands, enums."""
@@ -139,9 +177,20 @@ class ZapCloud:
             await self._http.aclose()
             self._http = None
 
-    async def _get(self, path: str) -> dict[str, Any] | None:
+    async def _pages(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        """The items of a paged list, their keys in small letters."""
+        page, pages = 0, 1
+        while page < pages:
+            answer = _lowered(await self._get(f"{path}PageSize={_PAGE}&PageIndex={page}", patient=True))
+            for item in _list(answer, "data"):
+                yield _lowered(item)
+            said = answer.get("pages")
+            pages = said if isinstance(said, int) else 0
+            page += 1
+
+    async def _get(self, path: str, *, patient: bool = False) -> dict[str, Any] | None:
         """The JSON object under a path; None for 204 and 404."""
-        value = await self._json(path)
+        value = await self._json(path, patient=patient)
         if value is not None and not isinstance(value, dict):
             raise ZapCloudError("ZapCloud answered something that is not a JSON object")
         return value
@@ -153,23 +202,33 @@ class ZapCloud:
             raise ZapCloudError("ZapCloud answered something that is not a JSON list")
         return value or []
 
-    async def _json(self, path: str) -> Any:
-        """The JSON under a path; None for 204 and 404. A token that stopped working is renewed once."""
+    async def _json(self, path: str, *, patient: bool = False) -> Any:
+        """The JSON under a path; None for 204 and 404. A token that stopped working is renewed once; who is patient
+        waits, and asks again, where ZapCloud says that these were too many requests."""
         token = await self.login.access_token()
         response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
         if response.status_code == 401:
             token = await self.login.access_token(instead_of=token)
             response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        for _ in range(_PATIENCE if patient else 0):
+            if response.status_code != 429:
+                break
+            await asyncio.sleep(_seconds_to_wait(response))
+            response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        if response.is_success:
+            self.login_refused = False
         if response.status_code in {204, 404}:
             return None
         if response.status_code == 429 or response.status_code >= 502:
             raise ZapCloudUnavailable(f"ZapCloud answered {response.status_code}; try again later")
         if response.status_code != 200:
-            raise ZapCloudError(f"ZapCloud answered {response.status_code}")
+            raise ZapCloudRefused(response.status_code, _error_code(response))
         return _decoded(response)
 
     async def _post_form(self, form: Mapping[str, str]) -> tuple[int, Any]:
         response = await self._request("POST", "/oauth/token", data=form)
+        if form.get("grant_type") == "password":
+            self.login_refused = response.status_code == 400
         try:
             return response.status_code, response.json()
         except ValueError:
@@ -188,26 +247,17 @@ class ZapCloud:
             raise ZapCloudUnavailable(f"ZapCloud did not answer ({type(error).__name__})") from error
 
 
-def _address(fields: Mapping[str, Any], *, simulated: bool) -> StreamAddress:
-    """Connection details as a connection string; what would not fit into one, or lead anywhere but to Azure Service Bus
-    (where ZapCloud is simulated, to this machine), is refused."""
-    host = _part(fields, "host", _HOST)
-    username, password = _part(fields, "username", _PART), _part(fields, "password", _PART)
-    topic, subscription = _part(fields, "topic", _PART), _part(fields, "subscription", _PART)
-    credential = f"SharedAccessKeyName={username};SharedAccessKey={password}"
-    if host.lower().endswith(_SERVICE_BUS):
-        return StreamAddress(f"Endpoint=sb://{host}/;{credential}", topic, subscription)
-    if not (simulated and host in _LOOPBACK and isinstance(fields.get("port"), int)):
-        raise ZapCloudError("ZapCloud's connection details lead elsewhere than to Azure Service Bus")
-    emulated = f"Endpoint=sb://{host}:{fields['port']};{credential};UseDevelopmentEmulator=true;"
-    return StreamAddress(emulated, topic, subscription)
+def _seconds_to_wait(response: "httpx.Response") -> float:
+    text = response.headers.get("retry-after", "")
+    return min(float(text), _LONGEST_WAIT_SECONDS) if text.isdecimal() else _LONGEST_WAIT_SECONDS
 
 
-def _part(fields: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str:
-    text = fields.get(name)
-    if not isinstance(text, str) or not pattern.fullmatch(text):
-        raise ZapCloudError(f"ZapCloud's connection details have no {name} that can be used")
-    return text
+def _error_code(response: "httpx.Response") -> int | None:
+    try:
+        code = _lowered(response.json()).get("code")
+    except ValueError:
+        return None
+    return code if isinstance(code, int) else None
 
 
 def _decoded(response: "httpx.Response") -> Any:

@@ -1,6 +1,5 @@
 """The settings: all faults said at once, defaults where there is a choice, and never a secret in a message."""
 
-import msgspec
 import pytest
 
 from shared.errors import ConfigurationError

@@ -13,7 +13,7 @@ from shared.security.secrets import FileSecrets
 from shared.storage.streams import StreamRecords
 from shared.storage.table import Tables
 from shared.stream import StreamAddress
-from shared.zapcloud.client import _address
+from shared.zapcloud.connection import address_of
 from shared.zapcloud.login import SECRET, Account, Login, Tokens
 from tests.conftest import HandClock
 
@@ -155,7 +155,7 @@ async def test_a_token_that_may_have_been_used_up_behind_a_gateway_is_not_used_a
 @pytest.mark.parametrize("simulated", [False, True])
 def test_details_that_lead_to_azure_service_bus_are_followed(host: str, simulated: bool) -> None:
     expected = f"Endpoint=sb://{host}/;SharedAccessKeyName=reader;SharedAccessKey=key="
-    found = _address(DETAILS | {"host": host}, simulated=simulated)
+    found = address_of(DETAILS | {"host": host}, simulated=simulated)
     assert found == StreamAddress(expected, "installation_1", "default")
 
 
@@ -182,12 +182,12 @@ def test_details_that_lead_elsewhere_or_fit_into_no_connection_string_are_refuse
     changes: dict[str, Any], simulated: bool
 ) -> None:
     with pytest.raises(ZapCloudError, match="connection details"):
-        _address(DETAILS | changes, simulated=simulated)
+        address_of(DETAILS | changes, simulated=simulated)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_this_machine_is_followed_only_where_zapcloud_is_on_it(host: str) -> None:
     details = DETAILS | {"host": host, "port": 5672}
-    assert _address(details, simulated=True).connection.startswith(f"Endpoint=sb://{host}:5672;")
+    assert address_of(details, simulated=True).connection.startswith(f"Endpoint=sb://{host}:5672;")
     with pytest.raises(ZapCloudError, match="elsewhere"):
-        _address(details, simulated=False)
+        address_of(details, simulated=False)
