@@ -95,7 +95,8 @@ class Backfill:
             for observation in read_states(items, charger.id, now):
                 if is_news(observation, known):
                     observations.append(observation)
-                    missed[charger.installation_id] += known is not None and should_have_come(observation, now)
+                    heard_of = known is not None and observation.state_id in known.texts
+                    missed[charger.installation_id] += heard_of and should_have_come(observation, now)
         if observations:
             await self._intake.keep_each(observations)
         for installation_id, count in missed.items():

@@ -52,10 +52,13 @@ async def test_serve_writes_what_others_build_on_and_cleans_up(tmp_path: Path) -
         "oauth_client_id",
         "oauth_client_secret",
         "simulator_url",
+        "zapcloud_username",
+        "zapcloud_password",
         "storage_connection_string",
         "service_bus",
         "installations",
         "host",
+        "control",
     }
     (installation,) = stack["installations"]
     assert len(installation["chargers"]) == 2
