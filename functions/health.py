@@ -22,7 +22,9 @@ async def get_health(req: func.HttpRequest) -> func.HttpResponse:
         if await services().credentials.schema_version() <= SCHEMA_VERSION:
             return answer({"status": "up"})
         telemetry.warning("health.schema_newer", reason="the tables were written by a newer version")
-    except (ConfigurationError, StorageUnavailable) as error:
+    except ConfigurationError as error:
+        telemetry.warning("app.not_configured", reason=str(error))
+    except StorageUnavailable as error:
         telemetry.warning("health.down", reason=str(error))
     return answer({"status": "down"}, HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -66,6 +68,7 @@ async def _credentials() -> list[dict[str, object]]:
     """The ZapCloud login, and where the credentials of each stream stand; no secrets, only fingerprints."""
     login = await services().streams.records.login()
     rotations = await services().streams.records.rotations()
+    configured = {stream.name for stream in services().streams.streams}
     found: list[dict[str, object]] = []
     if login:
         found.append({"name": "zapcloud-login", "since": login.at, "renewAt": login.renew_at})
@@ -78,5 +81,6 @@ async def _credentials() -> list[dict[str, object]]:
             "checkedAt": rotation.checked_at,
         }
         for rotation in rotations.values()
+        if rotation.stream in configured
     ]
     return found

@@ -160,6 +160,9 @@ param alertEmail string = ''
 @description('Where the operator keeps docs/runbook.md; alerts link to its paragraphs.')
 param runbookUrl string = ''
 
+@description('Have Application Insights ask from outside, every few minutes, whether the web hooks answer.')
+param availabilityTest bool = true
+
 @minValue(30)
 @maxValue(730)
 param logRetentionDays int = 30
@@ -169,6 +172,7 @@ param logTableRequests bool = false
 
 var suffix = toLower(uniqueString(subscription().id, environmentName, location))
 var vaultName = 'zapbridge-${suffix}'
+var runbook = empty(runbookUrl) ? 'docs/runbook.md' : runbookUrl
 var tags = {
   'azd-env-name': environmentName
 }
@@ -428,7 +432,21 @@ module alerts 'modules/alerts.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     applicationInsightsId: monitoring.outputs.applicationInsightsId
     actionGroupId: monitoring.outputs.actionGroupId
-    runbookUrl: runbookUrl
+    runbook: runbook
+  }
+}
+
+module availability 'modules/availability.bicep' = if (availabilityTest) {
+  name: 'availability'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    url: hooksSite.outputs.url
+    applicationInsightsId: monitoring.outputs.applicationInsightsId
+    actionGroupId: monitoring.outputs.actionGroupId
+    runbook: runbook
   }
 }
 

@@ -37,3 +37,4 @@ param tablesRedundancy = 'Standard_ZRS'
 param hostRedundancy = 'Standard_ZRS'
 param logRetentionDays = 30
 param logTableRequests = false
+param availabilityTest = true

@@ -21,10 +21,8 @@ param applicationInsightsId string
 @description('Resource id of the action group that an alert goes to.')
 param actionGroupId string
 
-@description('Where docs/runbook.md can be read, without an anchor; empty for the file of the repository.')
-param runbookUrl string
-
-var runbook = empty(runbookUrl) ? 'docs/runbook.md' : runbookUrl
+@description('Where docs/runbook.md can be read, without an anchor.')
+param runbook string
 
 var perInstallation = [
   {
@@ -57,15 +55,6 @@ var perHook = [
 ]
 
 var alerts = [
-  {
-    name: 'app-not-running'
-    title: 'The app does not run'
-    severity: 0
-    every: 'PT5M'
-    window: 'PT15M'
-    dimensions: []
-    query: loadTextContent('../queries/alert-app-not-running.kql')
-  }
   {
     name: 'possible-lockout'
     title: 'Drivers may be locked out'
@@ -130,6 +119,24 @@ var alerts = [
     query: loadTextContent('../queries/alert-login-refused.kql')
   }
   {
+    name: 'app-not-running'
+    title: 'The timers do not run'
+    severity: 2
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: []
+    query: loadTextContent('../queries/alert-app-not-running.kql')
+  }
+  {
+    name: 'app-partly-configured'
+    title: 'A part of the app is not configured'
+    severity: 2
+    every: 'PT5M'
+    window: 'PT30M'
+    dimensions: []
+    query: loadTextContent('../queries/alert-app-partly-configured.kql')
+  }
+  {
     name: 'stream-silent'
     title: 'A message stream is silent'
     severity: 2
@@ -160,8 +167,8 @@ var alerts = [
     name: 'observations-missed'
     title: 'Observations do not come by message'
     severity: 3
-    every: 'PT30M'
-    window: 'PT2H'
+    every: 'PT1H'
+    window: 'PT6H'
     dimensions: perInstallation
     query: loadTextContent('../queries/alert-observations-missed.kql')
   }

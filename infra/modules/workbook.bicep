@@ -106,7 +106,7 @@ var panels = [
   }
   {
     name: 'installation-lag'
-    title: 'Age of the newest observation of each installation, when last counted'
+    title: 'Age of the newest observation of each installation, by message or REST, and how many no message brought'
     visualization: 'table'
     query: loadTextContent('../queries/installation-lag.kql')
   }

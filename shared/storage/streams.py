@@ -67,6 +67,12 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     checked_at: datetime
     versions: tuple[str, ...] = ()
     """Of the three secrets, as the secret store counts them."""
+    unresolved: int = 0
+    """How often in a row the host's references were found unresolved."""
+    restarts: int = 0
+    """How often the host was restarted for this change."""
+    synced: bool = False
+    """Whether the platform was told of the triggers since."""
 
     def has(self, step: Step) -> bool:
         """Whether the change has come as far as this step."""

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from azure.core.credentials_async import AsyncTokenCredential
 
-from shared import telemetry
 from shared.errors import HostControlFailed
 from shared.security.azure_rest import AzureRefused, AzureRest
 
@@ -53,15 +52,11 @@ class AzureHost:
         return waiting
 
     async def restart(self) -> None:
-        """Restart, then have the triggers read anew: those of a stream that was just configured are new to Azure.
-
-        Where only the second is refused the site has restarted all the same, and must not again and again.
-        """
         await self._call("POST", "restart")
-        try:
-            await self._call("POST", "syncfunctiontriggers")
-        except HostControlFailed as error:
-            telemetry.warning("stream.triggers_not_synced", reason=str(error))
+
+    async def sync_triggers(self) -> None:
+        """Refused while the host is on its way up (azure-functions-core-tools issue 3008)."""
+        await self._call("POST", "syncfunctiontriggers")
 
     async def _references(self) -> list[dict[str, Any]]:
         answer = await self._call("GET", _REFERENCES)

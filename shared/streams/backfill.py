@@ -54,6 +54,7 @@ class Backfill:
         ZapCloud's failures end the run early and are an event.
         """
         cursor = await self._records.backfill_cursor()
+        missed: Counter[str] = Counter()
         done = 0
         while done < most:
             batch = await self._chargers.page(cursor.charger_id, min(_BATCH, most - done))
@@ -64,7 +65,7 @@ class Backfill:
                     break
                 cursor = BackfillCursor(charger_id="", round_began=now)
                 continue
-            answered = await self._fill(batch)
+            answered = await self._fill(batch, missed)
             done += answered
             if answered:
                 began = cursor.round_began or self._clock()
@@ -72,12 +73,13 @@ class Backfill:
                 await self._records.put_backfill_cursor(cursor)
             if answered < len(batch):
                 break
+        await self._tell(missed)
         return done
 
-    async def _fill(self, chargers: Sequence[Charger]) -> int:
-        """Returns how many of them were asked for before ZapCloud had enough of it."""
+    async def _fill(self, chargers: Sequence[Charger], missed: Counter[str]) -> int:
+        """Returns how many of them were asked for before ZapCloud had enough of it; counts in `missed`, by
+        installation, what should have come by message."""
         observations: list[Observation] = []
-        missed: Counter[str] = Counter()
         answered = 0
         for charger in chargers:
             now = self._clock()
@@ -99,11 +101,13 @@ class Backfill:
                     missed[charger.installation_id] += heard_of and should_have_come(observation, now)
         if observations:
             await self._intake.keep_each(observations)
+        return answered
+
+    async def _tell(self, missed: Counter[str]) -> None:
         for installation_id, count in missed.items():
             if count:
                 telemetry.warning("stream.observations_missed", installationId=installation_id, observations=count)
                 await self._records.put_missed(installation_id, MissedMark(at=self._clock(), observations=count))
-        return answered
 
 
 def is_news(observation: Observation, known: StateTexts | None) -> bool:

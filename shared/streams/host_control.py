@@ -30,6 +30,9 @@ class HostControl(Protocol):
     async def restart(self) -> None:
         """Have the host start anew, which connects its triggers with what the settings say now."""
 
+    async def sync_triggers(self) -> None:
+        """Have the platform read anew which triggers the host has; one that was just configured is new to it."""
+
 
 class LocalHost:
     """The host at `url` (devhost, or func), restarted through its admin endpoint with the master key."""
@@ -63,6 +66,9 @@ class LocalHost:
                     await asyncio.sleep(_LOOK_SECONDS)
         except httpx.HTTPError as error:
             raise HostControlFailed(f"the streams host did not answer ({type(error).__name__})") from error
+
+    async def sync_triggers(self) -> None:
+        """Nothing to do: no platform is around it."""
 
     async def _instance(self, client: "httpx.AsyncClient") -> str | None:
         """Which process answers; None while none does, or it does not say."""

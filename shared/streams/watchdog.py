@@ -106,7 +106,8 @@ class Watchdog:
         return StreamAddress(connection, topic, subscription) if connection and topic and subscription else None
 
     async def _wake(self) -> None:
-        """Restart the streams host; not again within ten minutes, which a start may take to show."""
+        """Restart the streams host, with its references read anew; not again within ten minutes, which a start may take
+        to show."""
         now = self._clock()
         if self._host is None or not await self._records.take_lease(
             _RESTART_LEASE, random.token_hex(8), now, _RESTART_EVERY
@@ -114,6 +115,7 @@ class Watchdog:
             return
         telemetry.warning("stream.listener_dead")
         try:
+            await self._host.refresh_references()
             await self._host.restart()
         except HostControlFailed as error:
             telemetry.warning("stream.restart_failed", reason=str(error))

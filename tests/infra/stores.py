@@ -50,6 +50,8 @@ API_VERSIONS = {
     "Microsoft.Insights/actionGroups": "2023-01-01",
     "Microsoft.Insights/components": "2020-02-02",
     "Microsoft.Insights/diagnosticSettings": "2021-05-01-preview",
+    "Microsoft.Insights/metricAlerts": "2018-03-01",
+    "Microsoft.Insights/webtests": "2022-06-15",
     "Microsoft.KeyVault/vaults": "2023-07-01",
     "Microsoft.ManagedIdentity/userAssignedIdentities": "2023-01-31",
     "Microsoft.Network/natGateways": "2023-11-01",
@@ -70,7 +72,7 @@ API_VERSIONS = {
     "Microsoft.Web/sites": "2024-04-01",
     "Microsoft.Web/sites/basicPublishingCredentialsPolicies": "2024-04-01",
 }
-"""Each looked up in published templates that use it; the types of the alerts and the workbook are checked apart."""
+"""Each looked up in published templates that use it; the types of the log alerts and the workbook are checked apart."""
 
 _REVEALING = re.compile(
     r"\blist(Keys|Secrets|AccountSas|ServiceSas)?\(|@secure\(|AccountKey=|SharedAccessKey|getSecret\("

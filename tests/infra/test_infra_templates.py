@@ -11,10 +11,16 @@ import pytest
 import yaml
 from lark.exceptions import UnexpectedInput
 
-from tests.infra import roles, sites, stores, symbols
+from tests.infra import availability, roles, sites, stores, symbols
 from tests.infra.bicep import Sources, read, sources
 
-CHECKS = {"symbols": symbols.faults, "sites": sites.faults, "roles": roles.faults, "stores": stores.faults}
+CHECKS = {
+    "symbols": symbols.faults,
+    "sites": sites.faults,
+    "roles": roles.faults,
+    "stores": stores.faults,
+    "availability": availability.faults,
+}
 FAULTS = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
 
 

@@ -1,4 +1,4 @@
-"""The two modules of monitoring as pycep reads them: which alerts and charts there are, and with which queries."""
+"""The modules of monitoring as pycep reads them: which alerts and charts there are, and with which queries."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ MODULES = Path(__file__).parents[2] / "infra" / "modules"
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """`dimension` is the column an alert is told apart by, None where it is one for all."""
+    """One on logs; `dimension` is the column an alert is told apart by, None where it is one for all."""
 
     name: str
     title: str
@@ -51,6 +51,13 @@ def alerts() -> list[Alert]:
         )
         for one in variable("alerts", variables)
     ]
+
+
+def severities() -> dict[str, int]:
+    """Of every alert by its name: those on logs, and the one on what is asked from outside."""
+    outside = module("availability")["resources"]["alert"]["config"]
+    name = outside["name"].removeprefix("zapbridge-")
+    return {alert.name: alert.severity for alert in alerts()} | {name: outside["properties"]["severity"]}
 
 
 def charts() -> dict[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.monitoring.bicep import MODULES, Alert, alerts, anchors_of, charts, module
+from tests.monitoring.bicep import MODULES, Alert, alerts, anchors_of, charts, module, severities
 from tests.monitoring.kusto import QUERIES, parsed
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
@@ -22,7 +22,9 @@ ASKED_FOR = {
     "quarantine-growing",
     "sessions-open-too-long",
     "app-not-running",
+    "app-not-answering",
     "app-not-configured",
+    "app-partly-configured",
 }
 SECONDS = {"M": 60, "H": 3600, "D": 86400}
 LENGTHS_AZURE_TAKES = {"PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H"}
@@ -38,9 +40,15 @@ def named(alert: Alert) -> str:
 
 
 def test_there_is_an_alert_for_everything_that_was_asked_for() -> None:
-    names = [alert.name for alert in ALERTS]
-    assert set(names) >= ASKED_FOR
-    assert len(set(names)) == len(names)
+    assert severities().keys() >= ASKED_FOR
+    assert len(severities()) == len(ALERTS) + 1
+
+
+def test_what_stops_drivers_everywhere_is_the_most_severe() -> None:
+    assert {name for name, severity in severities().items() if severity == 0} == {
+        "app-not-answering",
+        "possible-lockout",
+    }
 
 
 def test_the_workbook_shows_what_was_asked_for() -> None:
@@ -113,7 +121,7 @@ def test_the_rules_are_made_of_the_list_and_link_to_the_runbook() -> None:
                 "workspaceId": "string",
                 "applicationInsightsId": "string",
                 "actionGroupId": "string",
-                "runbookUrl": "string",
+                "runbook": "string",
             },
         ),
         ("workbook", {"location": "string", "tags": "object", "workspaceId": "string"}),

@@ -6,7 +6,7 @@ admin endpoint, or Azure: Key Vault, resource manager and managed identity, whic
 """
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -122,6 +122,10 @@ class Control:
         self._points.reach()
         await self._host.restart()
         self._points.reach()
+
+    async def sync_triggers(self) -> None:
+        self._points.reach()
+        await self._host.sync_triggers()
 
 
 class Account(ZapCloud):
@@ -273,11 +277,11 @@ class Refreshing:
         self._open += [vault, host, identity]
         return vault, host
 
-    def another(self) -> Refresher:
+    def another(self, streams: Sequence[Stream] | None = None) -> Refresher:
         return Refresher(
             self._running.kernel.now,
             IDENTITY_KEY,
-            [self.stream],
+            [self.stream] if streams is None else streams,
             self.zapcloud,
             self.store,
             self.control,

@@ -1,0 +1,123 @@
+"""The management API as zapctl calls it: JSON in, JSON out, and every failure as a Failure that says what to do."""
+
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from cli.exits import Exit, Failure
+
+_TIMEOUT_SECONDS = 60.0
+_CONNECT_ATTEMPTS = 2
+_PAGE = 1000
+
+
+def path_part(text: str) -> str:
+    """What an operator typed, as one part of a path."""
+    return quote(text, safe="")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An application/problem+json answer (RFC 9457), as far as it is one."""
+
+    detail: str = ""
+    errors: dict[str, str] = {}
+
+
+class Api:
+    """An app's API at a base address such as https://my-zapbridge.azurewebsites.net; use as a context manager."""
+
+    def __init__(self, url: str, function_key: str) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            base_url=f"{self.url}/api",
+            headers={"x-functions-key": function_key, "User-Agent": "zapctl"},
+            timeout=_TIMEOUT_SECONDS,
+            transport=httpx.AsyncHTTPTransport(retries=_CONNECT_ATTEMPTS),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str, **parameters: str) -> Any:
+        return await self._call("GET", path, parameters)
+
+    async def put(self, path: str, content: object) -> Any:
+        return await self._call("PUT", path, content=content)
+
+    async def post(self, path: str) -> Any:
+        return await self._call("POST", path)
+
+    async def delete(self, path: str) -> None:
+        await self._call("DELETE", path)
+
+    async def pages(self, path: str, **parameters: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """A list page by page, each as large as the API gives."""
+        cursor: str | None = ""
+        while cursor is not None:
+            more = {"cursor": cursor} if cursor else {}
+            page = await self._call("GET", path, {"limit": str(_PAGE)} | parameters | more)
+            yield page["items"]
+            cursor = page["cursor"]
+
+    async def is_up(self) -> bool:
+        """Whether the app says of itself that it is up; no answer is none."""
+        try:
+            return (await self._http.get("/health")).is_success
+        except httpx.TransportError:
+            return False
+
+    async def _call(
+        self, method: str, path: str, parameters: Mapping[str, str] | None = None, content: object = None
+    ) -> Any:
+        try:
+            response = await self._http.request(method, path, params=parameters, json=content)
+        except httpx.TransportError as error:
+            reason = f"{self.url} does not answer ({type(error).__name__})"
+            raise Failure(Exit.UNREACHABLE, f"{reason}; is the app running, and this machine online?") from error
+        if not response.is_success:
+            raise _failure(response, self.url)
+        try:
+            return response.json() if response.content else None
+        except ValueError as error:
+            raise Failure(Exit.UNREACHABLE, f"what answers at {self.url} is not zapbridge") from error
+
+
+def _failure(response: httpx.Response, url: str) -> Failure:
+    problem = _problem(response)
+    what = problem.detail if problem else f"{url} answered {response.status_code}"
+    match response.status_code:
+        case 401 | 403:
+            why = problem.detail if problem else "the function key was changed, or the app wants Entra tokens instead"
+            return Failure(Exit.NOT_AUTHORIZED, f"{url} does not let us in: {why}")
+        case 404 if problem is None:
+            reason = f"{url} does not know {response.request.url.path}"
+            return Failure(Exit.UNREACHABLE, f"{reason}; deploy the app in the version of this zapctl")
+        case 404:
+            return Failure(Exit.NOT_FOUND, what)
+        case 502 if problem:
+            reason = f"ZapCloud, asked by the app: {what}"
+            return Failure(Exit.ZAPCLOUD, f"{reason} (another account is stored by `zapctl secrets account`)")
+        case 503 if "ZAPBRIDGE_" in what:  # a ConfigurationError names the settings
+            return Failure(Exit.NOT_CONFIGURED, f"the app is not configured: {what}; `zapctl setup` does it")
+        case status if status < 500:
+            fields = "; ".join(f"{name} {fault}" for name, fault in problem.errors.items()) if problem else ""
+            return Failure(Exit.REFUSED, f"the app refuses: {what}{f' ({fields})' if fields else ''}")
+    return Failure(Exit.UNAVAILABLE, f"the app could not do it: {what}; try again in a minute")
+
+
+def _problem(response: httpx.Response) -> Problem | None:
+    if not response.headers.get("content-type", "").startswith("application/problem+json"):
+        return None
+    try:
+        return msgspec.json.decode(response.content, type=Problem)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,41 @@
+"""The app's judgement of an installation (`GET /api/installations/{id}/readiness`), and what zapctl makes of it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from cli.api import path_part
+from cli.opening import App
+from cli.output import lines, plain
+
+GRAVEST_FIRST = ("lockout", "warning", "note")
+_STYLES = {"lockout": "bold red", "warning": "yellow", "note": ""}
+
+
+async def readiness(app: App, installation_id: str, mode: str = "") -> dict[str, Any]:
+    """As it is now, or as it would be in another mode."""
+    parameters = {"base": app.target.url} | ({"mode": mode} if mode else {})
+    answer: dict[str, Any] = await app.api.get(f"/installations/{path_part(installation_id)}/readiness", **parameters)
+    return answer
+
+
+def lockouts(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    return [finding for finding in answer["findings"] if finding["severity"] == "lockout"]
+
+
+def by_gravity(findings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The gravest first, otherwise in the order in which they are given."""
+    return sorted(findings, key=lambda finding: GRAVEST_FIRST.index(finding["severity"]))
+
+
+def findings_view(findings: Iterable[dict[str, Any]]) -> RenderableType:
+    return lines(*(part for finding in by_gravity(findings) for part in _finding(finding)))
+
+
+def _finding(finding: dict[str, Any]) -> list[Text]:
+    severity = finding["severity"]
+    said = Text.assemble((f"{severity}: ", _STYLES.get(severity, "")), plain(finding["sentence"]))
+    remedy = finding.get("remedy")
+    return [said, *([plain(f"  → {remedy}")] if remedy else [])]
