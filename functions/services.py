@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from functions.stream_services import StreamServices, azure_identity, build_streams, secret_store, streams_host
+from shared import telemetry
 from shared.clock import Clock, clock_from
-from shared.settings import Settings, read_settings
+from shared.errors import ConfigurationError
+from shared.settings import Settings, read_settings, reading
 
 if TYPE_CHECKING:
     from shared.access.directory import Directory
@@ -71,8 +73,11 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
 @functools.cache
 def services() -> Services:
-    """Raises ConfigurationError naming every setting that is missing or wrong."""
-    return build(read_settings(os.environ))
+    """Raises ConfigurationError naming every setting that is missing or wrong, if one of them is needed."""
+    settings = read_settings(os.environ)
+    for fault in reading(os.environ).partial:
+        telemetry.warning("app.partly_configured", reason=fault)
+    return build(settings)
 
 
 def build(settings: Settings, tables: "Tables | None" = None) -> Services:
@@ -125,7 +130,12 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
             secrets=secrets,
             records=records if secrets else None,
         )
-    hook_credentials = HookCredentials(clock, credentials, configured_credentials(settings.hook_credentials))
+    try:
+        configured = configured_credentials(settings.hook_credentials)
+    except ConfigurationError as error:  # those in storage are known all the same
+        telemetry.warning("app.partly_configured", reason=str(error))
+        configured = ()
+    hook_credentials = HookCredentials(clock, credentials, configured)
     token_service = TokenService(clock, settings.identity_key, hook_credentials)
     entra = None
     if settings.entra_configured:

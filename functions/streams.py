@@ -9,7 +9,8 @@ import azure.functions as func
 from functions.services import services
 from shared import telemetry
 from shared.errors import ConfigurationError
-from shared.stream import Stream, read_streams
+from shared.settings import read_settings
+from shared.stream import Stream
 
 Trigger = Callable[[List[func.ServiceBusMessage]], Awaitable[None]]
 
@@ -18,14 +19,15 @@ def stream_triggers(environment: Mapping[str, str]) -> func.Blueprint:
     """A trigger for every stream whose three settings are there.
 
     One that lacks some is left out and said in an event: it is so at every first boot, before the credentials have
-    been fetched, and must not keep the app from starting. Nor must a setting that makes no sense.
+    been fetched, and must not keep the app from starting. An app that could not store what a message tells has none:
+    it would throw each message back until it is lost.
     """
     blueprint = func.Blueprint()
     try:
-        streams = read_streams(environment.get("ZAPBRIDGE_STREAMS", ""))
+        streams = read_settings(environment).stream_list
     except ConfigurationError as error:
         telemetry.warning("app.not_configured", reason=str(error))
-        streams = ()
+        return blueprint
     for stream in streams:
         if missing := stream.missing(environment):
             telemetry.warning("stream.not_configured", stream=stream.name, missing=", ".join(missing))

@@ -6,17 +6,17 @@ Azure hands application settings to the worker as environment variables; locally
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
 from shared.errors import ConfigurationError
-from shared.stream import Stream, read_streams
+from shared.stream import UNRESOLVED, Stream, read_streams
 
 
 class Role(StrEnum):
@@ -146,81 +146,119 @@ def api_authentication_from(environment: Mapping[str, str]) -> ApiAuthentication
         raise ConfigurationError("ZAPBRIDGE_API_AUTH must be function-key or entra") from None
 
 
+NEEDED = frozenset({"tables", "identity_key", "role", "api_auth"})
+"""Without these nothing can be done; a fault of any other setting must not keep drivers from charging."""
+
+
+class Reading(NamedTuple):
+    """What the environment gives: settings, None where one is at fault that is needed; and the faults of each kind."""
+
+    settings: Settings | None
+    fatal: list[str]
+    partial: list[str]
+    """Of settings that count as not set on account of them."""
+
+
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Settings from environment variables; raises ConfigurationError naming every setting that is missing or wrong."""
+    """Settings from environment variables; raises ConfigurationError naming every one that is needed and missing or
+    wrong. Others that make no sense count as not set; `reading` tells of them."""
+    found = reading(environment)
+    if found.settings is None:
+        raise ConfigurationError("; ".join([*found.fatal, *found.partial]))
+    return found.settings
+
+
+def reading(environment: Mapping[str, str]) -> Reading:
     values: dict[str, object] = {}
-    faults: list[str] = []
+    faults: dict[str, str] = {}
     for field in msgspec.structs.fields(Settings):
-        name = setting_name(field.name)
-        text = environment.get(name, "").strip()
-        if text.startswith("@Microsoft.KeyVault("):
-            faults.append(f"{name} is an unresolved Key Vault reference; check the site's identity and the secret")
+        setting = setting_name(field.name)
+        text = environment.get(setting, "").strip()
+        if text.startswith(UNRESOLVED):
+            faults[field.name] = (
+                f"{setting} is an unresolved Key Vault reference; check the site's identity and the secret"
+            )
         elif not text:
             if field.required:
-                faults.append(f"{name} is missing")
+                faults[field.name] = f"{setting} is missing"
         else:
             try:
                 values[field.name] = msgspec.convert(text, field.type, strict=False)
             except msgspec.ValidationError as error:
-                faults.append(f"{name}: {error}")
-    faults += _inconsistencies(values)
-    if faults:
-        raise ConfigurationError("; ".join(faults))
-    return msgspec.convert(values, Settings)
+                faults[field.name] = f"{setting}: {error}"
+    for fields, fault in _inconsistencies(values):
+        for name in fields:
+            values.pop(name, None)
+        faults[" ".join(fields)] = fault
+    fatal = [fault for name, fault in faults.items() if NEEDED & set(name.split())]
+    partial = [fault for name, fault in faults.items() if not NEEDED & set(name.split())]
+    return Reading(None if fatal else msgspec.convert(values, Settings), fatal, partial)
 
 
 _SITE_ID = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Web/sites/[^/]+", re.IGNORECASE)
 
 
-def _wrong_addresses(values: Mapping[str, object]) -> list[str]:
-    """Tokens go to these addresses: encrypted, or not off this machine."""
-    faults = []
-    for field in ("key_vault_url", "arm_url"):
-        address = urlsplit(str(values.get(field, "")))
-        if field in values and address.scheme != "https" and address.hostname not in {"127.0.0.1", "localhost"}:
-            faults.append(f"{setting_name(field)} must begin with https://")
-    if "streams_site_id" in values and not _SITE_ID.fullmatch(str(values["streams_site_id"])):
-        faults.append("ZAPBRIDGE_STREAMS_SITE_ID must be a site's ARM resource id, /subscriptions/…/sites/<name>")
-    return faults
+type _Fault = tuple[tuple[str, ...], str]
+"""The fields that count as not set on account of it, and what is wrong."""
 
 
-def _inconsistencies(values: Mapping[str, object]) -> list[str]:
-    faults = []
+def _inconsistencies(values: Mapping[str, object]) -> list[_Fault]:
+    return [*_wrong_values(values), *_wrong_addresses(values), *_wrong_combinations(values)]
+
+
+def _wrong_values(values: Mapping[str, object]) -> Iterator[_Fault]:
     key = str(values.get("identity_key", ""))
     if key and len(key) < 32:
-        faults.append("ZAPBRIDGE_IDENTITY_KEY must have at least 32 characters; generate 64 random hex digits")
+        yield (
+            ("identity_key",),
+            "ZAPBRIDGE_IDENTITY_KEY must have at least 32 characters; generate 64 random hex digits",
+        )
     budget = values.get("hook_budget_seconds", 1.0)
     if isinstance(budget, float) and not 0 < budget <= 30:
-        faults.append("ZAPBRIDGE_HOOK_BUDGET_SECONDS must lie between 0 and 30")
-    if bool(values.get("zapcloud_username")) != bool(values.get("zapcloud_password")):
-        faults.append("ZAPBRIDGE_ZAPCLOUD_USERNAME and ZAPBRIDGE_ZAPCLOUD_PASSWORD go together")
-    if values.get("azure_client_secret") and not (values.get("azure_tenant_id") and values.get("azure_client_id")):
-        faults.append("AZURE_CLIENT_SECRET needs AZURE_TENANT_ID and AZURE_CLIENT_ID beside it")
-    if values.get("key_vault_url") and values.get("secrets_file"):
-        faults.append("ZAPBRIDGE_KEY_VAULT_URL and ZAPBRIDGE_SECRETS_FILE exclude each other")
-    if values.get("streams_site_id") and values.get("streams_host_url"):
-        faults.append("ZAPBRIDGE_STREAMS_SITE_ID and ZAPBRIDGE_STREAMS_HOST_URL exclude each other")
-    faults += _wrong_addresses(values)
-    entra = [bool(values.get(name)) for name in ("entra_issuer", "entra_audience", "entra_jwks_url")]
-    if any(entra) and not all(entra):
-        faults.append("ZAPBRIDGE_ENTRA_ISSUER, ZAPBRIDGE_ENTRA_AUDIENCE and ZAPBRIDGE_ENTRA_JWKS_URL go together")
-    if values.get("api_auth") is ApiAuthentication.ENTRA and not all(entra):
-        faults.append("ZAPBRIDGE_API_AUTH=entra needs the three ZAPBRIDGE_ENTRA_ settings")
+        yield ("hook_budget_seconds",), "ZAPBRIDGE_HOOK_BUDGET_SECONDS must lie between 0 and 30"
+    silent, backfill = values.get("stream_silent_after_seconds", 900), values.get("backfill_chargers_per_minute", 30)
+    if isinstance(silent, int) and not 60 <= silent <= 86400:
+        yield ("stream_silent_after_seconds",), "ZAPBRIDGE_STREAM_SILENT_AFTER_SECONDS must lie between 60 and 86400"
+    if isinstance(backfill, int) and not 0 <= backfill <= 300:
+        yield ("backfill_chargers_per_minute",), "ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE must lie between 0 and 300"
     try:
         _policies(str(values.get("outage_policies", "{}")))
     except msgspec.MsgspecError as error:
-        faults.append(f"ZAPBRIDGE_OUTAGE_POLICIES: {error}")
+        yield ("outage_policies",), f"ZAPBRIDGE_OUTAGE_POLICIES: {error}"
     try:
         read_streams(str(values.get("streams", "{}")))
     except ConfigurationError as error:
-        faults.append(str(error))
-    silent, backfill = values.get("stream_silent_after_seconds", 900), values.get("backfill_chargers_per_minute", 30)
-    if isinstance(silent, int) and not 60 <= silent <= 86400:
-        faults.append("ZAPBRIDGE_STREAM_SILENT_AFTER_SECONDS must lie between 60 and 86400")
-    if isinstance(backfill, int) and not 0 <= backfill <= 300:
-        faults.append("ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE must lie between 0 and 300")
+        yield ("streams",), str(error)
     try:
         json.loads(str(values.get("hook_credentials", "[]")))
     except json.JSONDecodeError:
-        faults.append("ZAPBRIDGE_HOOK_CREDENTIALS is not JSON")
-    return faults
+        yield ("hook_credentials",), "ZAPBRIDGE_HOOK_CREDENTIALS is not JSON"
+
+
+def _wrong_addresses(values: Mapping[str, object]) -> Iterator[_Fault]:
+    """Tokens go to these addresses: encrypted, or not off this machine."""
+    for field in ("key_vault_url", "arm_url"):
+        address = urlsplit(str(values.get(field, "")))
+        if field in values and address.scheme != "https" and address.hostname not in {"127.0.0.1", "localhost"}:
+            yield (field,), f"{setting_name(field)} must begin with https://"
+    if "streams_site_id" in values and not _SITE_ID.fullmatch(str(values["streams_site_id"])):
+        fault = "ZAPBRIDGE_STREAMS_SITE_ID must be a site's ARM resource id, /subscriptions/…/sites/<name>"
+        yield ("streams_site_id",), fault
+
+
+def _wrong_combinations(values: Mapping[str, object]) -> Iterator[_Fault]:
+    if bool(values.get("zapcloud_username")) != bool(values.get("zapcloud_password")):
+        account = "zapcloud_username", "zapcloud_password"
+        yield account, "ZAPBRIDGE_ZAPCLOUD_USERNAME and ZAPBRIDGE_ZAPCLOUD_PASSWORD go together"
+    if values.get("azure_client_secret") and not (values.get("azure_tenant_id") and values.get("azure_client_id")):
+        yield ("azure_client_secret",), "AZURE_CLIENT_SECRET needs AZURE_TENANT_ID and AZURE_CLIENT_ID beside it"
+    if values.get("key_vault_url") and values.get("secrets_file"):
+        yield ("secrets_file",), "ZAPBRIDGE_KEY_VAULT_URL and ZAPBRIDGE_SECRETS_FILE exclude each other"
+    if values.get("streams_site_id") and values.get("streams_host_url"):
+        yield ("streams_host_url",), "ZAPBRIDGE_STREAMS_SITE_ID and ZAPBRIDGE_STREAMS_HOST_URL exclude each other"
+    fields = "entra_issuer", "entra_audience", "entra_jwks_url"
+    entra = [bool(values.get(name)) for name in fields]
+    if any(entra) and not all(entra):
+        yield fields, "ZAPBRIDGE_ENTRA_ISSUER, ZAPBRIDGE_ENTRA_AUDIENCE and ZAPBRIDGE_ENTRA_JWKS_URL go together"
+    if values.get("api_auth") is ApiAuthentication.ENTRA and not all(entra):
+        yield (), "ZAPBRIDGE_API_AUTH=entra needs the three ZAPBRIDGE_ENTRA_ settings; nobody is let in without them"

@@ -16,7 +16,12 @@ import msgspec
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
+from shared import telemetry
+
 _TIMEOUT_SECONDS = 10.0
+_RENEW_BEFORE_SECONDS = 600.0
+"""Ahead of azure-core, which asks for a token at every request in its last five minutes, and of msal."""
+_GOOD_FOR_SECONDS = 30.0
 _DEFAULT = "/.default"
 
 
@@ -37,11 +42,16 @@ class _Source(Protocol):
 
 
 class Identity:
-    """An azure-core AsyncTokenCredential; every failure is a ClientAuthenticationError that names no secret."""
+    """An azure-core AsyncTokenCredential; every failure is a ClientAuthenticationError that names no secret.
+
+    A token is renewed well before its end, behind the call that finds it due: while it is still good nobody waits for
+    the identity endpoint, nor fails because that does.
+    """
 
     def __init__(self, source: _Source) -> None:
         self._source = source
-        self._one_at_a_time = asyncio.Lock()
+        self._tokens: dict[str, AccessToken] = {}
+        self._asking: dict[str, asyncio.Task[AccessToken]] = {}
 
     @classmethod
     def managed(cls, client_id: str = "") -> Self:
@@ -62,12 +72,36 @@ class Identity:
     ) -> AccessToken:
         """A token for one scope, such as https://vault.azure.net/.default."""
         (scope,) = scopes
-        async with self._one_at_a_time:  # so that many callers at once ask for a new token once
-            answer = await asyncio.to_thread(self._acquire, scope.removesuffix(_DEFAULT))
+        kept = self._tokens.get(scope)
+        left_seconds = kept.expires_on - time.time() if kept else 0
+        if kept and left_seconds > _RENEW_BEFORE_SECONDS:
+            return kept
+        asking = self._ask(scope)
+        if kept and left_seconds > _GOOD_FOR_SECONDS:
+            return kept
+        return await asyncio.shield(asking)
+
+    def _ask(self, scope: str) -> "asyncio.Task[AccessToken]":
+        """One request at a time for a scope, whoever waits for it, and whoever stops waiting."""
+        if scope not in self._asking:
+            task = asyncio.create_task(self._fetched(scope), name=f"token for {scope}")
+            self._asking[scope] = task
+            task.add_done_callback(lambda done: self._asked(scope, done))
+        return self._asking[scope]
+
+    def _asked(self, scope: str, task: "asyncio.Task[AccessToken]") -> None:
+        self._asking.pop(scope, None)
+        if not task.cancelled() and (error := task.exception()) and scope in self._tokens:
+            telemetry.warning("identity.not_renewed", reason=str(error))
+
+    async def _fetched(self, scope: str) -> AccessToken:
+        answer = await asyncio.to_thread(self._acquire, scope.removesuffix(_DEFAULT))
         token, seconds = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or not isinstance(seconds, int):
             raise ClientAuthenticationError(f"Azure gave us no token for {scope}: {answer.get('error', 'no reason')}")
-        return AccessToken(token, int(time.time()) + seconds)
+        found = AccessToken(token, int(time.time()) + seconds)
+        self._tokens[scope] = found
+        return found
 
     def _acquire(self, resource: str) -> Mapping[str, Any]:
         import msal
@@ -79,6 +113,7 @@ class Identity:
             raise ClientAuthenticationError(f"Azure's identity endpoint failed ({type(error).__name__})") from error
 
     async def close(self) -> None:
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
         self._source.close()
 
     async def __aenter__(self) -> Self:

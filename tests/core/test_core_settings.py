@@ -9,6 +9,7 @@ from shared.settings import (
     Settings,
     api_authentication_from,
     read_settings,
+    reading,
     role_from,
     setting_name,
 )
@@ -25,9 +26,9 @@ ENTRA = {
 
 
 def faults(**environment: str) -> list[str]:
-    with pytest.raises(ConfigurationError) as refused:
-        read_settings(environment)
-    return str(refused.value).split("; ")
+    found = reading(environment)
+    assert found.fatal or found.partial
+    return [*found.fatal, *found.partial]
 
 
 def test_two_settings_are_enough() -> None:
@@ -128,6 +129,32 @@ def test_streams_that_make_no_sense_are_said_to(streams: str, fault: str) -> Non
 def test_settings_of_azure_that_make_no_sense_are_said_to(given: dict[str, str], fault: str) -> None:
     (found,) = faults(**LEAST, **given)
     assert fault in found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ZAPBRIDGE_STREAMS": '{"Fjord": {}}'},
+        {
+            "ZAPBRIDGE_ZAPCLOUD_USERNAME": "ada",
+            "ZAPBRIDGE_ZAPCLOUD_PASSWORD": "@Microsoft.KeyVault(VaultName=v;SecretName=s)",
+        },
+        {"ZAPBRIDGE_OUTAGE_POLICIES": "["},
+        {"ZAPBRIDGE_HOOK_BUDGET_SECONDS": "soon"},
+        {"ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE": "1000"},
+        {"ZAPBRIDGE_ENTRA_ISSUER": "https://issuer"},
+    ],
+)
+def test_a_fault_of_what_drivers_do_not_need_counts_as_not_set_and_is_told(given: dict[str, str]) -> None:
+    assert read_settings(LEAST | given) == read_settings(LEAST)
+    assert reading(LEAST | given).partial
+
+
+def test_callers_of_the_api_are_refused_while_entra_is_not_set_up() -> None:
+    found = reading(LEAST | {"ZAPBRIDGE_API_AUTH": "entra"})
+    assert found.settings
+    assert found.settings.api_auth is ApiAuthentication.ENTRA
+    assert any("ZAPBRIDGE_API_AUTH" in fault for fault in found.partial)
 
 
 def test_a_tenant_in_a_developers_environment_is_no_fault() -> None:

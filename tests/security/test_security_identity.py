@@ -59,6 +59,17 @@ async def test_a_token_is_kept_until_it_nears_its_end_and_many_callers_ask_once(
         assert {token.token for token in [*first, await identity.get_token(VAULT)]} == {first[0].token}
 
 
+async def test_a_token_that_is_still_good_is_used_while_the_endpoint_fails_which_is_said(
+    azure: Azure, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Identity.managed(CLIENT_ID) as identity:
+        first = await identity.get_token(VAULT)
+        monkeypatch.setattr(time, "time", lambda: first.expires_on - 120.0)
+        azure.book.arm([Fault(operation="token", status=500, times=100)])
+        assert await identity.get_token(VAULT) == first
+    assert "identity.not_renewed" in caplog.text
+
+
 async def test_an_identity_the_site_does_not_have_is_refused_with_a_reason(azure: Azure) -> None:
     async with Identity.managed("6d3c1c52-0000-4000-8000-0000000000ff") as identity:
         with pytest.raises(ClientAuthenticationError, match=r"no token for https://vault\.azure\.net"):

@@ -12,7 +12,8 @@ from shared.stream import Stream
 INSTALLATION = "6f1c2d3e-4b5a-4978-8c6d-5e4f3a2b1c0d"
 OPEN, SHUT = Stream("harbour", INSTALLATION), Stream("hill", INSTALLATION)
 STREAMS = {"ZAPBRIDGE_STREAMS": json.dumps({name: {"installation": INSTALLATION} for name in ("harbour", "hill")})}
-RESOLVED = dict.fromkeys(OPEN.settings, "a value")
+LEAST = {"ZAPBRIDGE_TABLES": "UseDevelopmentStorage=true", "ZAPBRIDGE_IDENTITY_KEY": "0123456789abcdef" * 4}
+RESOLVED = LEAST | dict.fromkeys(OPEN.settings, "a value")
 
 
 def registered(environment: dict[str, str]) -> list[str]:
@@ -32,6 +33,11 @@ def test_a_stream_whose_secrets_are_not_there_yet_waits_and_the_others_are_opene
     assert (event["event"], event["stream"]) == ("stream.not_configured", "hill")
 
 
-def test_a_setting_that_makes_no_sense_stops_no_host(caplog: pytest.LogCaptureFixture) -> None:
-    assert registered({"ZAPBRIDGE_STREAMS": '{"Harbour!": {}}'}) == []
+def test_a_setting_that_makes_no_sense_stops_no_host() -> None:
+    assert registered(LEAST | {"ZAPBRIDGE_STREAMS": '{"Harbour!": {}}'}) == []
+
+
+def test_an_app_that_cannot_store_anything_takes_no_message(caplog: pytest.LogCaptureFixture) -> None:
+    unresolved = {"ZAPBRIDGE_IDENTITY_KEY": "@Microsoft.KeyVault(VaultName=v;SecretName=identity-key)"}
+    assert registered(STREAMS | RESOLVED | unresolved) == []
     assert json.loads(caplog.messages[0])["event"] == "app.not_configured"
