@@ -201,13 +201,15 @@ class Storm:
         await self._pass(PAUSE_SECONDS)
 
     def _rotations_in_the_log(self) -> int:
-        """Those all of whose steps the log has, by the fingerprints of their credentials."""
+        """Those all of whose steps the log has, by the fingerprints of their credentials; none counts where the last
+        one found did not come to its end, since nothing replaced it."""
         steps: dict[str, set[str]] = {}
         for line in (self._stack.log_folder / "host.log").read_text().splitlines():
             if '"rotation.step"' in line:
                 event = json.loads(line[line.index("{") :])
                 steps.setdefault(event["fingerprint"], set()).add(event["step"])
-        return sum(found == set(Step) for found in steps.values())
+        done = [found == set(Step) for found in steps.values()]
+        return sum(done) if done and done[-1] else 0
 
     async def _count_lost(self) -> None:
         """Of the topic there is now: how many messages expired, and how many were given back ten times."""
