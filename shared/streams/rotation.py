@@ -99,13 +99,17 @@ class Refresher:
     async def _watched(self, rotation: Rotation, mark: StreamMark | None) -> Rotation:
         """The rotation as it goes on from here.
 
-        Where no message came after a restart the references may have been read too early, whatever the host says of
-        them: they are read again, and the host restarted, after ever longer waits, since chargers may be idle.
+        A host that came back with other credentials read its references too early, and may have where no message
+        comes, whatever it says of them: they are read again, and it is restarted; without messages after ever longer
+        waits, since chargers may be idle.
         """
         if rotation.step is not Step.RESTARTED:
             return rotation
         if _listens(mark, rotation):
             return await self._moving(rotation)
+        if _listens_as_before(mark, rotation):
+            await self._failed(rotation.stream, "the host restarted with the credentials of before")
+            return await self._back_to(Step.STORED, rotation)
         waited = self._clock() - rotation.at
         if waited >= _UP_WITHIN and not rotation.synced:
             rotation = await self._synced(rotation)
@@ -173,7 +177,6 @@ class Refresher:
     async def _bring_to_the_host(self, rotations: list[Rotation]) -> None:
         """Everything behind the secret store happens once for all streams that need it."""
         marks = await self._records.marks()
-        rotations = [await self._again_if_stale(one, marks.get(one.stream)) for one in rotations]
         behind = [rotation for rotation in rotations if not rotation.has(Step.RESTARTED)]
         if not behind or self._host is None:
             return
@@ -211,16 +214,6 @@ class Refresher:
         counted = msgspec.structs.replace(rotation, unresolved=rotation.unresolved + 1)
         write_anew = counted.unresolved % _WRITE_ANEW_AFTER == 0
         await self._back_to(Step.FETCHED if write_anew else Step.STORED, counted)
-
-    async def _again_if_stale(self, rotation: Rotation, mark: StreamMark | None) -> Rotation:
-        """A host that came back from its restart with other credentials read its references too early: once more."""
-        if rotation.step is not Step.RESTARTED or mark is None or not mark.fingerprint:
-            return rotation
-        is_late = mark.received_at > rotation.at + _OLD_PROCESS_ENDS_WITHIN
-        if mark.fingerprint == rotation.fingerprint or not is_late:
-            return rotation
-        await self._failed(rotation.stream, "the host restarted with the credentials of before")
-        return await self._back_to(Step.STORED, rotation)
 
     async def _back_to(self, step: Step, rotation: Rotation) -> Rotation:
         back = msgspec.structs.replace(rotation, step=step)
@@ -260,6 +253,13 @@ class Refresher:
 def _listens(mark: StreamMark | None, rotation: Rotation) -> bool:
     """Whether a trigger that has the rotation's credentials brought something since it came this far."""
     return mark is not None and mark.received_at > rotation.at and mark.fingerprint == rotation.fingerprint
+
+
+def _listens_as_before(mark: StreamMark | None, rotation: Rotation) -> bool:
+    """Whether a trigger with other credentials brought something since, when the process of before must have ended."""
+    if mark is None or not mark.fingerprint:
+        return False
+    return mark.received_at > rotation.at + _OLD_PROCESS_ENDS_WITHIN and mark.fingerprint != rotation.fingerprint
 
 
 def _seconds(span: timedelta) -> float:
