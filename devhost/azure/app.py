@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from devhost.azure.book import Book, Refusal, json_body, wrong
+from devhost.azure.book import Book, Refusal, wrong
 from devhost.azure.identity import IdentityEndpoint, Tokens
 from devhost.azure.manager import ResourceManager
 from devhost.azure.shapes import Fault, World
@@ -38,7 +38,6 @@ class Azure:
         app.router.add_get("/control/book", self._show_book)
         app.router.add_put("/control/faults", self._put_faults)
         app.router.add_put("/control/frozen", self._put_frozen)
-        app.router.add_put("/control/secrets", self._put_secrets)
         app.router.add_get("/control/health", self._health)
         return app
 
@@ -78,13 +77,4 @@ class Azure:
 
     async def _put_frozen(self, request: web.Request) -> web.Response:
         self.manager.frozen = msgspec.json.decode(await request.read(), type=set[str])
-        return web.Response(status=204)
-
-    async def _put_secrets(self, request: web.Request) -> web.Response:
-        """Puts these secrets; null deletes one."""
-        for name, value in (await json_body(request)).items():
-            if isinstance(value, str):
-                self.vault.put(name, value)
-            else:
-                self.vault.delete(name)
         return web.Response(status=204)

@@ -33,10 +33,6 @@ class AzureClient:
         """No refresh resolves these; all others again."""
         await self._put("/control/frozen", secrets)
 
-    async def put_secrets(self, **values: str | None) -> None:
-        """Names with underscores for hyphens; None deletes a secret softly."""
-        await self._put("/control/secrets", {name.replace("_", "-"): value for name, value in values.items()})
-
     async def _put(self, path: str, content: object) -> None:
         (await self._http.put(path, content=msgspec.json.encode(content))).raise_for_status()
 

@@ -1,14 +1,13 @@
 """The resource manager, as far as Function Apps are told to refresh, to restart, and for their keys.
 
 A refresh resolves a site's references from the vault into the file that its host reads when it starts; a restart alone
-does not (azure-functions-host issue 11188). Sources: azure-rest-api-specs, Microsoft.Web, WebApps_Get,
+does not (azure-functions-host issue 11188). Sources: azure-rest-api-specs, Microsoft.Web,
 WebApps_GetAppSettingsKeyVaultReferences, WebApps_Restart, WebApps_SyncFunctionTriggers, WebApps_ListHostKeys;
 Microsoft Learn, "Use Key Vault references as app settings".
 """
 
 import json
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 from aiohttp import web
@@ -23,7 +22,6 @@ from shared.streams.host_control import LocalHost
 
 API_VERSIONS = {"2022-03-01", "2023-12-01", "2024-04-01", "2024-11-01", "2025-03-01"}
 _OPERATIONS = {
-    ("GET", ""): "read",
     ("GET", "config/configreferences/appsettings"): "references",
     ("POST", "config/configreferences/appsettings/refresh"): "refresh",
     ("POST", "restart"): "restart",
@@ -75,10 +73,6 @@ class ResourceManager:
 
     async def _run(self, operation: str, site: Site) -> web.Response:
         match operation:
-            case "read":
-                name, host = site.id.rpartition("/")[2], urlsplit(site.url).netloc
-                properties = {"defaultHostName": host, "state": "Running"}
-                return web.json_response({"id": site.id, "name": name, "properties": properties})
             case "refresh":
                 self.resolve(site)
                 return web.json_response(self._references(site))

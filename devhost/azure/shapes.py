@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-ACTIONS = ("read", "references", "refresh", "restart", "sync", "keys")
-"""What may be asked of a site: itself, how its references stand, to refresh them, to restart, to read its triggers
+ACTIONS = ("references", "refresh", "restart", "sync", "keys")
+"""What may be asked of a site: how its references stand, to refresh them, to restart, to read its triggers
 anew, and its keys."""
 
 
