@@ -13,7 +13,7 @@ from functions.stream_services import StreamServices, azure_identity, build_stre
 from shared import telemetry
 from shared.clock import Clock, clock_from
 from shared.errors import ConfigurationError
-from shared.settings import Settings, read_settings, reading
+from shared.settings import Settings, reading
 
 if TYPE_CHECKING:
     from shared.access.directory import Directory
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from shared.replay import Replay
     from shared.security.access_tokens import TokenService
     from shared.security.hook_credentials import HookCredentials
+    from shared.security.identity import Identity
+    from shared.security.secrets import SecretStore
     from shared.security.validator import Validator
     from shared.sessions.end import EndHook
     from shared.sessions.ledger import Ledger
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from shared.storage.quarantine import Quarantine
     from shared.storage.table import Tables
     from shared.storage.tokens import Tokens
+    from shared.streams.host_control import HostControl
     from shared.zapcloud.client import ZapCloud
 
 
@@ -62,20 +65,24 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     streams: StreamServices
     replay: "Replay"
     readiness: "Readiness"
+    identity: "Identity"
+    secrets: "SecretStore | None"
+    streams_host: "HostControl | None"
 
     async def close(self) -> None:
         """Let go of all connections; for tests and tools, since a worker keeps them until it ends."""
         await self.behind.settled()
-        await self.tables.close()
-        if self.zapcloud is not None:
-            await self.zapcloud.close()
+        for one in (self.tables, self.zapcloud, self.secrets, self.streams_host, self.identity):
+            if one is not None:
+                await one.close()
 
 
 @functools.cache
 def services() -> Services:
     """Raises ConfigurationError naming every setting that is missing or wrong, if one of them is needed."""
-    settings = read_settings(os.environ)
-    for fault in reading(os.environ).partial:
+    found = reading(os.environ)
+    settings = found.needed()
+    for fault in found.partial:
         telemetry.warning("app.partly_configured", reason=fault)
     return build(settings)
 
@@ -119,6 +126,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     authorizations, decisions, quarantine = Authorizations(tables), Decisions(tables), Quarantine(tables)
     credentials, index = Credentials(tables), SessionIndex(tables)
     records, secrets = StreamRecords(tables), secret_store(settings, identity)
+    host = streams_host(settings, identity, secrets)
     zapcloud = None
     if settings.zapcloud_configured:
         zapcloud = ZapCloud(
@@ -166,7 +174,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         tables,
         zapcloud=zapcloud,
         secrets=secrets,
-        host=streams_host(settings, identity, secrets),
+        host=host,
         records=records,
         installations=installations,
         chargers=chargers,
@@ -235,4 +243,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
             reader=streams.reader,
             entra_configured=settings.entra_configured,
         ),
+        identity=identity,
+        secrets=secrets,
+        streams_host=host,
     )

@@ -158,17 +158,20 @@ class Reading(NamedTuple):
     partial: list[str]
     """Of settings that count as not set on account of them."""
 
+    def needed(self) -> Settings:
+        """The settings; raises ConfigurationError naming every fault where one that is needed is at fault."""
+        if self.settings is None:
+            raise ConfigurationError("; ".join([*self.fatal, *self.partial]))
+        return self.settings
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Settings from environment variables; raises ConfigurationError naming every one that is needed and missing or
-    wrong. Others that make no sense count as not set; `reading` tells of them."""
-    found = reading(environment)
-    if found.settings is None:
-        raise ConfigurationError("; ".join([*found.fatal, *found.partial]))
-    return found.settings
+    """Settings from environment variables; raises ConfigurationError as `Reading.needed` does."""
+    return reading(environment).needed()
 
 
 def reading(environment: Mapping[str, str]) -> Reading:
+    """What environment variables give; all faults are found at once."""
     values: dict[str, object] = {}
     faults: dict[str, str] = {}
     for field in msgspec.structs.fields(Settings):

@@ -35,17 +35,24 @@ class KeyVaultSecretStore:
             if refusal.status == 404:
                 return None
             raise _unavailable(refusal, name) from refusal
-        return str(answer["value"])
+        return _field(answer, "value")
 
     async def set(self, name: str, value: str) -> str:
         try:
             answer = await self._rest.call("PUT", f"/secrets/{name}", {"value": value})
         except AzureRefused as refusal:
             raise _unavailable(refusal, name) from refusal
-        return str(answer["id"]).rstrip("/").rpartition("/")[2]
+        return _field(answer, "id").rstrip("/").rpartition("/")[2]
 
     async def close(self) -> None:
         await self._rest.close()
+
+
+def _field(answer: object, name: str) -> str:
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, str):
+        raise SecretStoreUnavailable(f"Key Vault's answer has no {name}; is ZAPBRIDGE_KEY_VAULT_URL a vault's address?")
+    return value
 
 
 def _unavailable(refusal: AzureRefused, name: str) -> SecretStoreUnavailable:

@@ -18,6 +18,9 @@ class SecretStore(Protocol):
     async def set(self, name: str, value: str) -> str:
         """There afterwards, for everybody who asks; returns the version it has now ("" where there are none)."""
 
+    async def close(self) -> None:
+        """Let go of connections."""
+
 
 class FileSecrets:
     """A JSON object in a file of mode 0600, replaced whole, so that no reader sees half of it."""
@@ -40,6 +43,9 @@ class FileSecrets:
         except OSError as error:
             raise SecretStoreUnavailable(f"the secrets file cannot be written: {error.strerror}") from error
         return ""
+
+    async def close(self) -> None:
+        """A file is not kept open."""
 
     def _read(self) -> dict[str, str]:
         try:

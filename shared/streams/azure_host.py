@@ -69,7 +69,9 @@ class AzureHost:
         try:
             return await self._rest.call(method, f"{self._site_id}/{path}")
         except AzureRefused as refusal:
-            raise HostControlFailed(f"the resource manager, {path} of the streams site: {refusal}") from refusal
+            raise HostControlFailed(
+                f"the resource manager, {path} of {self._site_id.rpartition('/')[2]}: {refusal}"
+            ) from refusal
 
     async def close(self) -> None:
         await self._rest.close()

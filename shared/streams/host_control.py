@@ -33,6 +33,9 @@ class HostControl(Protocol):
     async def sync_triggers(self) -> None:
         """Have the platform read anew which triggers the host has; one that was just configured is new to it."""
 
+    async def close(self) -> None:
+        """Let go of connections."""
+
 
 class LocalHost:
     """The host at `url` (devhost, or func), restarted through its admin endpoint with the master key."""
@@ -69,6 +72,9 @@ class LocalHost:
 
     async def sync_triggers(self) -> None:
         """Nothing to do: no platform is around it."""
+
+    async def close(self) -> None:
+        """Each call has a connection of its own."""
 
     async def _instance(self, client: "httpx.AsyncClient") -> str | None:
         """Which process answers; None while none does, or it does not say."""
