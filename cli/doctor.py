@@ -11,11 +11,10 @@ from rich.console import RenderableType
 from cli.context import run
 from cli.doctor_exits import exit_of
 from cli.exits import Exit, Failure
-from cli.installations import find, known_installations
+from cli.installations import id_of, known_installations
 from cli.opening import App
 from cli.output import Output, lines, plain
 from cli.readiness import findings_view, readiness
-from shared.identifiers import canonical_uuid
 
 
 def doctor(
@@ -42,7 +41,7 @@ def doctor(
 
 async def _wanted(app: App, installation: str) -> list[str]:
     if installation:
-        return [canonical_uuid(installation) or (await find(app.api, installation))["id"]]
+        return [await id_of(app.api, installation)]
     if known := await known_installations(app.api):
         return [one["id"] for one in known]
     raise Failure(Exit.NOT_FOUND, "the app knows no installation yet; `zapctl setup` adds them")

@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from cli.readiness import by_gravity
+from shared.readiness.finding import Severity
 
 EXIT_OF_FINDING = {
     "zapcloud-not-configured": 20,
@@ -60,5 +60,8 @@ UNKNOWN_FINDING = 19
 def exit_of(findings: Iterable[dict[str, Any]]) -> int:
     """That of the gravest finding, the first of several; 0 where there are only notes, which keep nobody from going
     live."""
-    telling = by_gravity(finding for finding in findings if finding["severity"] != "note")
-    return EXIT_OF_FINDING.get(telling[0]["code"], UNKNOWN_FINDING) if telling else 0
+    telling = [finding for finding in findings if finding["severity"] != Severity.NOTE]
+    if not telling:
+        return 0
+    gravest = min(telling, key=lambda finding: list(Severity).index(finding["severity"]))
+    return EXIT_OF_FINDING.get(gravest["code"], UNKNOWN_FINDING)

@@ -17,6 +17,7 @@ from cli.exits import Exit, Failure
 from cli.installations import find
 from cli.opening import App
 from cli.output import Output, lines
+from shared.readiness.address import our_addresses
 
 hooks = typer.Typer(help="What Zaptec Portal must know to call the web hooks.", no_args_is_help=True)
 
@@ -37,11 +38,12 @@ def portal_fields(url: str, credential: str, secret: str, *, oauth: bool = False
     """With `oauth` ZapCloud fetches a bearer token first; else it sends name and secret with each call."""
     password = urlencode({"password": secret}, safe="<>")
     payload = f"{urlencode({'username': credential})}&{password}"
+    ours = our_addresses(url)
     return PortalFields(
-        authentication_url=f"{url}/api/oauth/token" if oauth else "",
+        authentication_url=ours.authentication_url if oauth else "",
         authentication_payload=f"grant_type=password&{payload}" if oauth else payload,
-        session_start_url=f"{url}/api/hooks/session-start",
-        session_end_url=f"{url}/api/hooks/session-end",
+        session_start_url=ours.session_start_url,
+        session_end_url=ours.session_end_url,
     )
 
 

@@ -66,6 +66,11 @@ async def known_installations(api: Api) -> list[dict[str, Any]]:
     return found
 
 
+async def id_of(api: Api, wanted: str) -> str:
+    """An id as it is given, also one the app does not know, or that of the installation called so; raises Failure."""
+    return canonical_uuid(wanted) or str((await find(api, wanted))["id"])
+
+
 async def find(api: Api, wanted: str) -> dict[str, Any]:
     """The installation of an id, or of a name that only one has; raises Failure."""
     known = await known_installations(api)

@@ -15,7 +15,7 @@ import msgspec
 
 from cli.api import Api
 from cli.exits import Exit, Failure
-from cli.target import AzureTarget, Control, LocalTarget, Target, is_on_this_machine
+from cli.target import AzureTarget, Control, LocalTarget, Target
 from shared.security.secrets import FileSecrets, SecretStore
 from shared.streams.host_control import HostControl, LocalHost
 
@@ -67,13 +67,12 @@ def _local_sites(control: Control) -> Sites:
 
 
 async def _open_azure(target: AzureTarget, exits: AsyncExitStack) -> tuple[str, Sites]:
-    from shared.security.azure_rest import AzureRefused, AzureRest
+    from shared.security.azure_rest import AzureRefused
     from shared.security.key_vault import KeyVaultSecretStore
-    from shared.streams.azure_host import PUBLIC_CLOUD, AzureHost
+    from shared.streams.azure_host import AzureHost, resource_manager
 
     credential = await exits.enter_async_context(_operator())
-    scope = PUBLIC_CLOUD if is_on_this_machine(target.arm_url) else target.arm_url
-    arm = AzureRest(target.arm_url, _KEYS_API_VERSION, f"{scope}/.default", credential)
+    arm = resource_manager(target.arm_url, _KEYS_API_VERSION, credential)
     secrets = KeyVaultSecretStore(target.key_vault_url, credential)
     hooks, streams = (
         AzureHost(site, credential, target.arm_url) for site in (target.hooks_site_id, target.streams_site_id)

@@ -9,9 +9,9 @@ from rich.text import Text
 from cli.api import path_part
 from cli.opening import App
 from cli.output import lines, plain
+from shared.readiness.finding import Severity
 
-GRAVEST_FIRST = ("lockout", "warning", "note")
-_STYLES = {"lockout": "bold red", "warning": "yellow", "note": ""}
+_STYLES = {Severity.LOCKOUT: "bold red", Severity.WARNING: "yellow", Severity.NOTE: ""}
 
 
 async def readiness(app: App, installation_id: str, mode: str = "") -> dict[str, Any]:
@@ -22,16 +22,11 @@ async def readiness(app: App, installation_id: str, mode: str = "") -> dict[str,
 
 
 def lockouts(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    return [finding for finding in answer["findings"] if finding["severity"] == "lockout"]
-
-
-def by_gravity(findings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The gravest first, otherwise in the order in which they are given."""
-    return sorted(findings, key=lambda finding: GRAVEST_FIRST.index(finding["severity"]))
+    return [finding for finding in answer["findings"] if finding["severity"] == Severity.LOCKOUT]
 
 
 def findings_view(findings: Iterable[dict[str, Any]]) -> RenderableType:
-    return lines(*(part for finding in by_gravity(findings) for part in _finding(finding)))
+    return lines(*(part for finding in findings for part in _finding(finding)))
 
 
 def _finding(finding: dict[str, Any]) -> list[Text]:

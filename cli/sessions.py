@@ -6,10 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from cli.context import run
-from cli.installations import find, known_installations
+from cli.installations import id_of, known_installations
 from cli.opening import App
 from cli.output import Output, Rows, counted, lines, local
-from shared.identifiers import canonical_uuid
 
 
 def sessions(
@@ -28,15 +27,13 @@ def sessions(
 
     async def show(app: App, output: Output) -> None:
         if installation:
-            wanted = canonical_uuid(installation) or (await find(app.api, installation))["id"]
-            parameters["installation"] = wanted
+            parameters["installation"] = await id_of(app.api, installation)
         found: list[dict[str, Any]] = []
         with output.progress("sessions") as advance:
             async for page in app.api.pages("/sessions", **{name: text for name, text in parameters.items() if text}):
                 found += page
                 advance(len(page))
-        names = {one["id"]: one["name"] for one in await known_installations(app.api)}
-        names |= {one["id"]: one["name"] async for page in app.api.pages("/chargers") for one in page}
+        names = await _names(app) if found and not output.as_json else {}
         output.result(
             {"items": found, "cursor": None},
             lambda: (
@@ -61,6 +58,12 @@ def instant(option: str, text: str) -> str:
     except ValueError:
         raise typer.BadParameter("a time is written 2026-03-01 or 2026-03-01T06:00+01:00", param_hint=option) from None
     return (given if given.tzinfo else given.astimezone()).isoformat()
+
+
+async def _names(app: App) -> dict[str, str]:
+    """Of all installations and chargers, by their ids."""
+    names = {one["id"]: one["name"] for one in await known_installations(app.api)}
+    return names | {one["id"]: one["name"] async for page in app.api.pages("/chargers") for one in page}
 
 
 def _row(session: dict[str, Any], names: dict[str, str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cli.exits import Exit, Failure
+from shared.loopback import leads_to_loopback
 
 STACK = Path(".local", "stack.json")
 _LINE = re.compile(r"""\s*(?:export\s+)?(?P<name>\w+)\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^#\r\n]*)""")
@@ -105,17 +106,16 @@ def azure_target(outputs: Mapping[str, str], environment: str) -> AzureTarget:
     url, hooks, streams, vault = (outputs[name] for name in names)
     arm = outputs.get("ZAPBRIDGE_ARM_URL") or _PUBLIC_CLOUD
     if open_to_others := [
-        one for one in (url, vault, arm) if not (one.startswith("https://") or is_on_this_machine(one))
+        one for one in (url, vault, arm) if not (one.startswith("https://") or leads_to_loopback(one))
     ]:
         raise Failure(
             Exit.NO_TARGET, f"{environment}: {open_to_others[0]} must begin with https://, since keys go there"
         )
+    if urlsplit(url).path.strip("/"):
+        raise Failure(
+            Exit.NO_TARGET, f"{environment}: ZAPBRIDGE_URL must be like https://my-zapbridge.azurewebsites.net"
+        )
     return AzureTarget(environment, url.rstrip("/"), hooks, streams, vault, arm.rstrip("/"))
-
-
-def is_on_this_machine(url: str) -> bool:
-    """Whether a URL leads to a stand-in here, to which nothing need be encrypted."""
-    return urlsplit(url).hostname in {"127.0.0.1", "localhost"}
 
 
 def _local(folder: Path) -> LocalTarget | None:

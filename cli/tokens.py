@@ -145,11 +145,9 @@ _SEEN = ("tokenId", "token", "chargerId", "lastSeen", "installationId")
 
 async def _seen(app: App, installation: str) -> list[dict[str, Any]]:
     """The unknown cards, the latest shown first, each with the names of where that was."""
-    known = await known_installations(app.api)
-    if installation:
-        known = [await find(app.api, installation)]
+    places = [await find(app.api, installation)] if installation else await known_installations(app.api)
     found = []
-    for place in known:
+    for place in places:
         items = (await app.api.get("/tokens/seen", installation=place["id"]))["items"]
         if items:
             chargers = [one async for page in app.api.pages("/chargers", installation=place["id"]) for one in page]

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from shared.errors import ConfigurationError
+from shared.loopback import leads_to_loopback
 from shared.stream import UNRESOLVED, Stream, read_streams
 
 
@@ -241,8 +242,8 @@ def _wrong_values(values: Mapping[str, object]) -> Iterator[_Fault]:
 def _wrong_addresses(values: Mapping[str, object]) -> Iterator[_Fault]:
     """Tokens go to these addresses: encrypted, or not off this machine."""
     for field in ("key_vault_url", "arm_url"):
-        address = urlsplit(str(values.get(field, "")))
-        if field in values and address.scheme != "https" and address.hostname not in {"127.0.0.1", "localhost"}:
+        address = str(values.get(field, ""))
+        if address and urlsplit(address).scheme != "https" and not leads_to_loopback(address):
             yield (field,), f"{setting_name(field)} must begin with https://"
     if "streams_site_id" in values and not _SITE_ID.fullmatch(str(values["streams_site_id"])):
         fault = "ZAPBRIDGE_STREAMS_SITE_ID must be a site's ARM resource id, /subscriptions/…/sites/<name>"

@@ -95,6 +95,11 @@ class SimulatorClient:
         """Make a charger's own clock wrong by so much."""
         return await self._ask(ChargerView, "PATCH", f"/sim/chargers/{charger_id}", {"clock_ahead_s": seconds})
 
+    async def disable_authentication(self, charger_id: str, *, disabled: bool = True) -> ChargerView:
+        """Have REST say of a charger that it asks for no authorization, or that it does again."""
+        body = {"authentication_disabled": disabled}
+        return await self._ask(ChargerView, "PATCH", f"/sim/chargers/{charger_id}", body)
+
     async def service_bus(self) -> ServiceBusView:
         """Every message subscription, with what opens it and what became of its messages."""
         return await self._ask(ServiceBusView, "GET", "/sim/service-bus")

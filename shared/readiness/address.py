@@ -6,10 +6,10 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from shared.errors import InvalidInput
+from shared.loopback import is_loopback
 
 _ENTRA = {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
 """Where Microsoft Entra ID issues tokens (Microsoft Learn, "National clouds")."""
-_LOOPBACK = {"127.0.0.1", "localhost"}
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -43,7 +43,7 @@ def our_addresses(base: str) -> OurAddresses:
     parts = _split(base)
     if parts is None or parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
         raise InvalidInput("a parameter is wrong", {"base": "must be like https://my-zapbridge.azurewebsites.net"})
-    scheme = parts.scheme if parts.hostname in _LOOPBACK else "https"
+    scheme = parts.scheme if is_loopback(parts.hostname) else "https"
     root = f"{scheme}://{parts.netloc}/api"
     return OurAddresses(f"{root}/hooks/session-start", f"{root}/hooks/session-end", f"{root}/oauth/token")
 

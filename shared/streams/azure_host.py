@@ -9,11 +9,11 @@ re-read references (azure-functions-host issue 11188).
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from azure.core.credentials_async import AsyncTokenCredential
 
 from shared.errors import HostControlFailed
+from shared.loopback import leads_to_loopback
 from shared.security.azure_rest import AzureRefused, AzureRest
 
 API_VERSION = "2022-03-01"
@@ -34,8 +34,7 @@ class AzureHost:
     ) -> None:
         self._site_id = site_id
         self._look_seconds = look_seconds
-        scope = f"{PUBLIC_CLOUD if _is_loopback(arm_url) else arm_url.rstrip('/')}/.default"
-        self._rest = AzureRest(arm_url, API_VERSION, scope, credential)
+        self._rest = resource_manager(arm_url, API_VERSION, credential)
 
     async def refresh_references(self) -> None:
         await self._call("POST", f"{_REFERENCES}/refresh")
@@ -77,6 +76,12 @@ class AzureHost:
         await self._rest.close()
 
 
+def resource_manager(arm_url: str, api_version: str, credential: AsyncTokenCredential) -> AzureRest:
+    """The resource manager of a cloud; a stand-in on this machine takes the public cloud's tokens."""
+    audience = PUBLIC_CLOUD if leads_to_loopback(arm_url) else arm_url.rstrip("/")
+    return AzureRest(arm_url, api_version, f"{audience}/.default", credential)
+
+
 def _unresolved(versions: Mapping[str, str], references: list[dict[str, Any]]) -> list[str]:
     """The secrets without a reference that is resolved to the version wanted, as far as the answer names versions."""
     found = {str(one.get("secretName", "")).lower(): one for one in references}
@@ -86,7 +91,3 @@ def _unresolved(versions: Mapping[str, str], references: list[dict[str, Any]]) -
 def _is_resolved(reference: Mapping[str, Any], version: str) -> bool:
     active = reference.get("activeVersion")
     return reference.get("status") == "Resolved" and (not version or active is None or active == version)
-
-
-def _is_loopback(url: str) -> bool:
-    return urlsplit(url).hostname in {"127.0.0.1", "localhost"}

@@ -9,16 +9,16 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 from shared.clock import Clock
 from shared.errors import InvalidInput, ZapCloudError, ZapCloudUnavailable
 from shared.identifiers import canonical_uuid
+from shared.loopback import leads_to_loopback
 from shared.security.secrets import SecretStore
 from shared.storage.chargers import Charger
 from shared.storage.streams import StreamRecords
 from shared.stream import Stream, StreamAddress
-from shared.zapcloud.connection import LOOPBACK, address_of
+from shared.zapcloud.connection import address_of
 from shared.zapcloud.hooks import EndReport, parse_instant, read_end
 from shared.zapcloud.login import Account, Login
 from shared.zapcloud.portal import PortalCharger, PortalInstallation, read_charger, read_installation
@@ -117,7 +117,7 @@ class ZapCloud:
             raise ZapCloudUnavailable(
                 "ZapCloud has no connection details yet, or none for this account; asking again later"
             )
-        return address_of(_lowered(answer), simulated=(urlsplit(self._base_url).hostname or "") in LOOPBACK)
+        return address_of(_lowered(answer), simulated=leads_to_loopback(self._base_url))
 
     async def authentication_type(self, installation_id: str) -> int | None:
         """How an installation authorizes charging (0 native, 1 web hooks, 2 and 3 OCPP); None where it is not said."""

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.errors import ZapCloudError
+from shared.loopback import is_loopback
 from shared.stream import StreamAddress
 
-LOOPBACK = {"127.0.0.1", "localhost"}
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]*")
 _PART = re.compile(r"[^;\s\x00-\x1f]+")
 _SERVICE_BUS = (".servicebus.windows.net", ".servicebus.usgovcloudapi.net", ".servicebus.chinacloudapi.cn")
@@ -22,7 +22,7 @@ def address_of(fields: Mapping[str, Any], *, simulated: bool) -> StreamAddress:
     credential = f"SharedAccessKeyName={username};SharedAccessKey={password}"
     if host.lower().endswith(_SERVICE_BUS):
         return StreamAddress(f"Endpoint=sb://{host}/;{credential}", topic, subscription)
-    if not (simulated and host in LOOPBACK and isinstance(fields.get("port"), int)):
+    if not (simulated and is_loopback(host) and isinstance(fields.get("port"), int)):
         raise ZapCloudError("ZapCloud's connection details lead elsewhere than to Azure Service Bus")
     emulated = f"Endpoint=sb://{host}:{fields['port']};{credential};UseDevelopmentEmulator=true;"
     return StreamAddress(emulated, topic, subscription)

@@ -13,7 +13,7 @@ from cli.app import app
 from cli.doctor_exits import EXIT_OF_FINDING, UNKNOWN_FINDING
 from cli.exits import Exit
 from devhost.stack import ZAPCLOUD_USERNAME, Stack
-from tests.cli.test_cli_setup import first_boot, pasted_from
+from tests.cli.first_boot import first_boot, paste, pasted_from
 from tests.cli.zapctl import Zapctl
 
 pytestmark = pytest.mark.xdist_group("cli")  # one stack for all of them
@@ -68,7 +68,8 @@ async def test_every_example_is_what_zapctl_says(tmp_path: Path) -> None:
             told = await said(zapctl, command, answers.get(command, []))
             assert essence(told) == essence(EXAMPLES[command]), command
             if command == "setup":
-                await paste(stack, told)
+                await paste(stack, pasted_from(told))
+                await stack.refresh_credentials()
 
 
 async def said(zapctl: Zapctl, command: str, answers: list[tuple[str, str]]) -> str:
@@ -77,19 +78,6 @@ async def said(zapctl: Zapctl, command: str, answers: list[tuple[str, str]]) -> 
         return (await zapctl.on_terminal(*arguments, answers=answers)).out
     ended = await zapctl(*arguments)
     return ended.err + ended.out
-
-
-async def paste(stack: Stack, screen: str) -> None:
-    fields = pasted_from(screen)
-    (view,) = stack.streams.installations["fjordveien"]
-    await stack.simulator.configure(
-        view.id,
-        authenticationType=1,
-        webhooksAuthPayload=fields["Authentication payload"],
-        webhooksSessionStartUrl=fields["Session start URL"],
-        webhooksSessionEndUrl=fields["Session end URL"],
-    )
-    await stack.refresh_credentials()
 
 
 async def a_morning(stack: Stack) -> None:

@@ -1,10 +1,6 @@
 """From a deployed app in which nothing is set to drivers who charge: what `zapctl setup` does, and keeps when it is run
 again; and how secrets are changed afterwards."""
 
-import itertools
-import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -19,80 +15,15 @@ from cli.provisioning import bring_up
 from cli.target import Choice, find_target
 from devhost.azure.around import HOOKS_SITE_ID, STREAMS_SITE_ID
 from devhost.azure.shapes import Fault
-from devhost.stack import ZAPCLOUD_USERNAME, Ports, Site, Stack, running_stack
+from devhost.stack import ZAPCLOUD_USERNAME, Stack
 from shared.security.identity import Identity
 from shared.security.key_vault import KeyVaultSecretStore
 from shared.security.secrets import FileSecrets
 from shared.streams.azure_host import AzureHost
-from tests.cli.conftest import describe
+from tests.cli.first_boot import first_boot, in_store, operator, paste, pasted_from, with_azd
 from tests.cli.zapctl import Ended, Zapctl
-from tests.conftest import MONDAY_MORNING
-from tests.secrecy import assert_no_secrets
 
 pytestmark = pytest.mark.xdist_group("cli")  # one stack for all of them
-
-FIELDS = {"Authentication URL", "Authentication payload", "Session start URL", "Session end URL"}
-
-
-@asynccontextmanager
-async def first_boot(folder: Path, *, azure: bool, name: str = "Harbour") -> AsyncIterator[tuple[Stack, Zapctl]]:
-    """An app that was just deployed, and zapctl beside what describes it. No secret may stand in a log afterwards, and
-    the stand-ins for Azure must have been asked as the real ones want to be."""
-    streams = {name.lower(): Site(name, 2)}
-    async with running_stack(
-        folder / "stack", ports=Ports.free(), start=MONDAY_MORNING, streams=streams, azure=azure, configured=False
-    ) as stack:
-        (folder / "desk").mkdir()
-        zapctl = Zapctl(folder / "desk")
-        if stack.azure:
-            with_azd(folder / "desk", stack.azure.outputs())
-            zapctl.environment |= operator(stack)
-        else:
-            describe(stack, folder / "desk")
-        yield stack, zapctl
-        if stack.azure:
-            assert (await stack.azure_client.record()).violations == []
-        secrets = [*stack.secrets(), *(await in_store(stack)).values()]
-    assert_no_secrets(stack.log_folder, secrets)
-
-
-def with_azd(folder: Path, outputs: Mapping[str, str]) -> None:
-    (folder / ".azure" / "prod").mkdir(parents=True)
-    (folder / ".azure" / "config.json").write_text('{"version": 1, "defaultEnvironment": "prod"}')
-    lines = "".join(f'{name}="{value}"\n' for name, value in outputs.items())
-    (folder / ".azure" / "prod" / ".env").write_text(lines)
-
-
-def operator(stack: Stack) -> dict[str, str]:
-    """Signed in as the operator, by the identity of the machine."""
-    assert stack.azure
-    given = stack.azure.operator_environment()
-    return {
-        "IDENTITY_ENDPOINT": given["IDENTITY_ENDPOINT"],
-        "IDENTITY_HEADER": given["IDENTITY_HEADER"],
-        "AZURE_CLIENT_ID": given["ZAPBRIDGE_MANAGED_IDENTITY_CLIENT_ID"],
-    }
-
-
-async def in_store(stack: Stack) -> dict[str, str]:
-    """What the vault holds, as far as the hooks site can see it."""
-    file = stack.azure.hooks.resolved if stack.azure else stack.streams.secrets_file
-    found: dict[str, str] = json.loads(file.read_text())
-    return {name: value for name, value in found.items() if name in {"identity-key", "zapcloud-password"}}
-
-
-async def paste(stack: Stack, fields: Mapping[str, str]) -> None:
-    """As an operator does with what zapctl shows."""
-    assert set(fields) == FIELDS
-    for view in stack.streams.installations["harbour"]:
-        await stack.simulator.configure(
-            view.id,
-            authenticationType=1,
-            webhooksAuthUrl=fields["Authentication URL"],
-            webhooksAuthPayload=fields["Authentication payload"],
-            webhooksSessionStartUrl=fields["Session start URL"],
-            webhooksSessionEndUrl=fields["Session end URL"],
-        )
 
 
 async def charge(stack: Stack, card: str) -> str | None:
@@ -165,13 +96,6 @@ async def test_at_a_terminal_everything_is_asked_and_no_password_is_seen(tmp_pat
         fields = pasted_from(ended.out)
         await paste(stack, fields)
         assert await charge(stack, card)
-
-
-def pasted_from(screen: str) -> dict[str, str]:
-    """What an operator copies from the screen: under the name of each field a line with its value."""
-    lines = [line.strip() for line in screen.splitlines()]
-    found = {name: value for name, value in itertools.pairwise(lines) if name in FIELDS}
-    return {name: "" if value == "(leave empty)" else value for name, value in found.items()}
 
 
 async def test_after_a_fault_the_same_command_goes_on(tmp_path: Path) -> None:

@@ -141,3 +141,9 @@ async def test_options_may_come_from_the_environment(tmp_path: Path) -> None:
 )
 def test_zapctls_own_options_may_stand_anywhere(line: str, sorted_line: str) -> None:
     assert global_options_first(line.split()) == sorted_line.split()
+
+
+def test_an_address_that_is_more_than_scheme_and_host_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    with_azd(tmp_path, OUTPUTS | {"ZAPBRIDGE_URL": f"{OUTPUTS['ZAPBRIDGE_URL']}/api"})
+    with pytest.raises(Failure, match="ZAPBRIDGE_URL must be like"):
+        find_target(Choice.AUTO, None, tmp_path, {})

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import pytest
 
 from shared.readiness.address import Leads, our_addresses
 from shared.readiness.caller import Caller
@@ -43,8 +42,3 @@ def facts(**changes: Any) -> Facts:
     if in_portal:
         others["portal"] = msgspec.structs.replace(WELL.portal, **in_portal)
     return msgspec.structs.replace(WELL, **others)
-
-
-@pytest.fixture
-def well() -> Facts:
-    return WELL

@@ -1,4 +1,4 @@
-"""An operator's view of a running stack, and what can be wrong with an installation there."""
+"""An installation of a running stack, as its operator sees and changes it."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -55,10 +55,9 @@ class Site:
         await self.payload(username=HOOK_CREDENTIAL, password=self.stack.hook_password)
         for charger in self.view.chargers:
             await self.simulator.go_online(charger.id)
-            await self.charger(charger.id, authentication_disabled=False)
+            await self.simulator.disable_authentication(charger.id, disabled=False)
         await self.decide("enforce")
-        for token in (await self.operator.get("/tokens")).json()["items"]:
-            await self.operator.delete(f"/tokens/{token['id']}")
+        await self.forget_cards()
         for number in (VALID_CARD, SEEN_CARD):
             await self.register(number)
         for name in (SPARE, "entra"):
@@ -69,10 +68,6 @@ class Site:
 
     async def payload(self, **fields: str) -> None:
         await self.portal(webhooksAuthPayload=urlencode(fields))
-
-    async def charger(self, charger_id: str, **changes: Any) -> None:
-        async with httpx.AsyncClient(base_url=self.simulator.url) as client:
-            (await client.patch(f"/sim/chargers/{charger_id}", json=changes)).raise_for_status()
 
     async def decide(self, mode: str, **settings: Any) -> None:
         changed = {"name": self.view.name, "mode": mode, "outagePolicy": "allow-and-mark", **settings}
