@@ -25,6 +25,7 @@ from shared.errors import (
     ZapbridgeError,
     ZapCloudError,
 )
+from shared.identifiers import canonical_uuid
 from shared.settings import ApiAuthentication
 
 Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
@@ -122,3 +123,11 @@ def limit_parameter(req: func.HttpRequest, default: int = 100, most: int = 1000)
     if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= most:
         raise InvalidInput("a parameter is wrong", {"limit": f"must be a whole number from 1 to {most}"})
     return int(text)
+
+
+def installation_id_of(req: func.HttpRequest) -> str:
+    """The installation of the route; raises InvalidInput where it is no UUID."""
+    found = canonical_uuid(req.route_params.get("id"))
+    if found is None:
+        raise InvalidInput("the id is wrong", {"id": "must be a hyphenated UUID, as Zaptec Portal shows it"})
+    return found

@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 import azure.functions as func
 import msgspec
 
-from functions.encoding import answer, decoded, instant_parameter, limit_parameter, managed, no_content
+from functions.encoding import (
+    answer,
+    decoded,
+    installation_id_of,
+    instant_parameter,
+    limit_parameter,
+    managed,
+    no_content,
+)
 from functions.levels import API_LEVEL
 from functions.services import services
 from shared import telemetry
@@ -53,7 +61,7 @@ async def put_installation(req: func.HttpRequest) -> func.HttpResponse:
     from shared.storage.chargers import Charger
     from shared.storage.installations import Installation, Mode, OutagePolicy
 
-    installation_id = _uuid(req)
+    installation_id = installation_id_of(req)
     given = decoded(req, InstallationInput)
     chargers = []
     for charger in given.chargers:
@@ -104,7 +112,7 @@ async def list_installations(req: func.HttpRequest) -> func.HttpResponse:
 @installations.route("installations/{id}", methods=["GET"], auth_level=API_LEVEL)
 @managed
 async def get_installation(req: func.HttpRequest) -> func.HttpResponse:
-    found = await services().installations.get(_uuid(req))
+    found = await services().installations.get(installation_id_of(req))
     if found is None:
         raise NotFound("no installation of that id; PUT it first")
     return answer(found)
@@ -116,7 +124,7 @@ async def list_refusals(req: func.HttpRequest) -> func.HttpResponse:
     """Why drivers with a card were refused, oldest first, from the instant `from` on (a day ago, if not given)."""
     limit = limit_parameter(req)
     since = instant_parameter(req, "from") or services().clock() - timedelta(days=1)
-    return answer({"items": await services().decisions.refusals(_uuid(req), since, limit), "cursor": None})
+    return answer({"items": await services().decisions.refusals(installation_id_of(req), since, limit), "cursor": None})
 
 
 @installations.route("chargers/{id}/grants", methods=["POST"], auth_level=API_LEVEL)
@@ -170,10 +178,3 @@ async def _charger_id(req: func.HttpRequest) -> str:
     if charger:
         return charger.id
     raise NotFound("no charger of that id; PUT its installation first, with its chargers or a ZapCloud account")
-
-
-def _uuid(req: func.HttpRequest) -> str:
-    found = canonical_uuid(req.route_params.get("id"))
-    if found is None:
-        raise InvalidInput("the id is wrong", {"id": "must be a hyphenated UUID, as Zaptec Portal shows it"})
-    return found

@@ -5,11 +5,10 @@ from urllib.parse import urlsplit
 import azure.functions as func
 import msgspec
 
-from functions.encoding import answer, managed
+from functions.encoding import answer, installation_id_of, managed
 from functions.levels import API_LEVEL
 from functions.services import services
 from shared.errors import ConfigurationError, InvalidInput
-from shared.identifiers import canonical_uuid
 
 readiness = func.Blueprint()
 
@@ -32,9 +31,7 @@ async def get_readiness(req: func.HttpRequest) -> func.HttpResponse:
     from shared.readiness.address import our_addresses
     from shared.storage.installations import Mode
 
-    installation_id = canonical_uuid(req.route_params.get("id"))
-    if installation_id is None:
-        raise InvalidInput("the id is wrong", {"id": "must be a hyphenated UUID, as Zaptec Portal shows it"})
+    installation_id = installation_id_of(req)
     mode = req.params.get("mode")
     if mode is not None and mode not in set(Mode):
         raise InvalidInput("a parameter is wrong", {"mode": f"must be one of {', '.join(Mode)}"})

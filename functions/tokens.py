@@ -1,6 +1,5 @@
 """The management API for tokens: who may charge, and which cards nobody knows yet."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated
 
@@ -80,13 +79,13 @@ async def list_tokens(req: func.HttpRequest) -> func.HttpResponse:
 @managed
 async def list_seen_tokens(req: func.HttpRequest) -> func.HttpResponse:
     """The cards shown at an installation that are not registered (any more or yet), ready to be."""
+    from shared.access.unregistered import unregistered_tokens
+
     installation_id = canonical_uuid(req.params.get("installation"))
     if installation_id is None:
         raise InvalidInput("which installation?", {"installation": "must be a UUID"})
-    seen = await services().decisions.seen_tokens(installation_id)
-    known = await asyncio.gather(*(services().tokens.get(token.token_id) for token in seen))
-    unknown = [token for token, registered in zip(seen, known, strict=True) if registered is None]
-    return answer({"items": unknown, "cursor": None})
+    unregistered = await unregistered_tokens(services().decisions, services().tokens, installation_id)
+    return answer({"items": unregistered, "cursor": None})
 
 
 @tokens.route("tokens/{id}", methods=["GET"], auth_level=API_LEVEL)

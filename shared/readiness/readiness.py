@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from itertools import batched
 
 import msgspec
 
+from shared.access.unregistered import unregistered_tokens
 from shared.access.verdict import judge
 from shared.clock import Clock
 from shared.observations.folding import DISCONNECTED, OPERATION_MODE
@@ -128,7 +128,7 @@ class Readiness:
             known=known,
             mode=mode or known.mode,
             tokens=await self._tokens_at(installation_id, {one.id for one in here}),
-            unknown_tokens_seen=await self._unknown_tokens_seen(installation_id),
+            unknown_tokens_seen=len(await unregistered_tokens(self._decisions, self._tokens, installation_id)),
             cars_unheard=await self._cars_unheard(installation_id, here) if portal and portal.web_hooks_on else 0,
         )
 
@@ -170,13 +170,6 @@ class Readiness:
                 return TokensHere.NONE_VALID if looked_at else TokensHere.NONE_REGISTERED
             after = page[-1].id
         return TokensHere.NONE_FOUND
-
-    async def _unknown_tokens_seen(self, installation_id: str) -> int:
-        unknown = 0
-        for some in batched(await self._decisions.seen_tokens(installation_id), _AT_ONCE, strict=False):
-            known = await asyncio.gather(*(self._tokens.get(one.token_id) for one in some))
-            unknown += known.count(None)
-        return unknown
 
     def _streams_of(self, installation_id: str) -> list[Stream]:
         """The installation's own, or else those of user groups, whose members are not known here."""
