@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 _GUIDE = Path(__file__).parents[1] / "docs" / "events.md"
-_FIELD_ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([^|]+) \|$", re.MULTILINE)
-_EVENT_ROW = re.compile(r"^\| `([\w.]+)` \| (info|warning) \| ([^|]+) \|([^|]*)\|([^|]*)\|$", re.MULTILINE)
+_FIELD_ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| [^|]+ \|$", re.MULTILINE)
+_EVENT_ROW = re.compile(r"^\| `([\w.]+)` \| (info|warning) \| ([^|]+) \|([^|]*)\|[^|]*\|$", re.MULTILINE)
 _OURS = {"shared", "functions", "function_app"}
 _KINDS = {"text": str, "number": (int, float), "truth": bool, "instant": str}
 
@@ -30,20 +30,19 @@ class Event(msgspec.Struct, frozen=True):
     level: str
     fields: dict[str, str]
     meaning: str
-    remedy: str
 
 
 def read_fields(text: str) -> dict[str, str]:
     """The glossary's fields, by name the type."""
-    return {name: kind for name, kind, _ in _FIELD_ROW.findall(text)}
+    return dict(_FIELD_ROW.findall(text))
 
 
 def read_catalogue(text: str) -> dict[str, Event]:
     types = read_fields(text)
     events = {}
-    for name, level, meaning, names, remedy in _EVENT_ROW.findall(text):
+    for name, level, meaning, names in _EVENT_ROW.findall(text):
         fields = {field: types[field] for field in re.findall(r"`(\w+)`", names)}
-        events[name] = Event(name, level, fields, meaning.strip(), remedy.strip())
+        events[name] = Event(name, level, fields, meaning.strip())
     return events
 
 

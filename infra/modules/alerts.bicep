@@ -24,36 +24,7 @@ param actionGroupId string
 @description('Where docs/runbook.md can be read, without an anchor.')
 param runbook string
 
-var perInstallation = [
-  {
-    name: 'installation'
-    operator: 'Include'
-    values: [
-      '*'
-    ]
-  }
-]
-
-var perStream = [
-  {
-    name: 'stream'
-    operator: 'Include'
-    values: [
-      '*'
-    ]
-  }
-]
-
-var perHook = [
-  {
-    name: 'hook'
-    operator: 'Include'
-    values: [
-      '*'
-    ]
-  }
-]
-
+// `dimension` is the column of the query by which an alert is told apart; empty where it is one for all.
 var alerts = [
   {
     name: 'possible-lockout'
@@ -61,7 +32,7 @@ var alerts = [
     severity: 0
     every: 'PT5M'
     window: 'PT30M'
-    dimensions: perInstallation
+    dimension: 'installation'
     query: loadTextContent('../queries/alert-possible-lockout.kql')
   }
   {
@@ -70,7 +41,7 @@ var alerts = [
     severity: 1
     every: 'PT5M'
     window: 'PT15M'
-    dimensions: []
+    dimension: ''
     query: loadTextContent('../queries/alert-app-not-configured.kql')
   }
   {
@@ -79,7 +50,7 @@ var alerts = [
     severity: 1
     every: 'PT5M'
     window: 'PT15M'
-    dimensions: []
+    dimension: ''
     query: loadTextContent('../queries/alert-storage-down.kql')
   }
   {
@@ -88,7 +59,7 @@ var alerts = [
     severity: 1
     every: 'PT5M'
     window: 'PT15M'
-    dimensions: perHook
+    dimension: 'hook'
     query: loadTextContent('../queries/alert-hooks-5xx.kql')
   }
   {
@@ -97,7 +68,7 @@ var alerts = [
     severity: 1
     every: 'PT5M'
     window: 'PT15M'
-    dimensions: []
+    dimension: ''
     query: loadTextContent('../queries/alert-hook-authentication-failing.kql')
   }
   {
@@ -106,7 +77,7 @@ var alerts = [
     severity: 1
     every: 'PT5M'
     window: 'PT30M'
-    dimensions: perHook
+    dimension: 'hook'
     query: loadTextContent('../queries/alert-bodies-not-understood.kql')
   }
   {
@@ -115,7 +86,7 @@ var alerts = [
     severity: 1
     every: 'PT5M'
     window: 'PT30M'
-    dimensions: []
+    dimension: ''
     query: loadTextContent('../queries/alert-login-refused.kql')
   }
   {
@@ -124,7 +95,7 @@ var alerts = [
     severity: 2
     every: 'PT5M'
     window: 'PT15M'
-    dimensions: []
+    dimension: ''
     query: loadTextContent('../queries/alert-app-not-running.kql')
   }
   {
@@ -133,7 +104,7 @@ var alerts = [
     severity: 2
     every: 'PT5M'
     window: 'PT30M'
-    dimensions: []
+    dimension: ''
     query: loadTextContent('../queries/alert-app-partly-configured.kql')
   }
   {
@@ -142,7 +113,7 @@ var alerts = [
     severity: 2
     every: 'PT5M'
     window: 'PT15M'
-    dimensions: perStream
+    dimension: 'stream'
     query: loadTextContent('../queries/alert-stream-silent.kql')
   }
   {
@@ -151,7 +122,7 @@ var alerts = [
     severity: 2
     every: 'PT5M'
     window: 'PT30M'
-    dimensions: perStream
+    dimension: 'stream'
     query: loadTextContent('../queries/alert-rotation-failed.kql')
   }
   {
@@ -160,7 +131,7 @@ var alerts = [
     severity: 2
     every: 'PT5M'
     window: 'PT15M'
-    dimensions: perStream
+    dimension: 'stream'
     query: loadTextContent('../queries/alert-rotation-not-moving.kql')
   }
   {
@@ -169,7 +140,7 @@ var alerts = [
     severity: 3
     every: 'PT1H'
     window: 'PT6H'
-    dimensions: perInstallation
+    dimension: 'installation'
     query: loadTextContent('../queries/alert-observations-missed.kql')
   }
   {
@@ -178,7 +149,7 @@ var alerts = [
     severity: 3
     every: 'PT30M'
     window: 'PT1H'
-    dimensions: []
+    dimension: ''
     query: loadTextContent('../queries/alert-quarantine-growing.kql')
   }
   {
@@ -187,7 +158,7 @@ var alerts = [
     severity: 3
     every: 'PT1H'
     window: 'PT3H'
-    dimensions: perInstallation
+    dimension: 'installation'
     query: loadTextContent('../queries/alert-sessions-open-too-long.kql')
   }
   {
@@ -196,7 +167,7 @@ var alerts = [
     severity: 3
     every: 'PT1H'
     window: 'PT6H'
-    dimensions: perInstallation
+    dimension: 'installation'
     query: loadTextContent('../queries/alert-sessions-contradicted.kql')
   }
 ]
@@ -226,7 +197,15 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert 
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0
-          dimensions: alert.dimensions
+          dimensions: empty(alert.dimension) ? [] : [
+            {
+              name: alert.dimension
+              operator: 'Include'
+              values: [
+                '*'
+              ]
+            }
+          ]
           failingPeriods: {
             numberOfEvaluationPeriods: 1
             minFailingPeriodsToAlert: 1

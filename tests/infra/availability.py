@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tests.infra.bicep import Sources
 from tests.infra.deployment import SUFFIX, Deployment, deploy
+from tests.infra.differences import differences
 from tests.infra.sites import EXAMPLE
 
 PLACES = {"emea-nl-ams-azr", "emea-gb-db3-azr", "emea-ru-msa-edge", "emea-se-sto-edge", "emea-fr-pra-edge"}
@@ -26,9 +27,7 @@ def _test(deployment: Deployment) -> Iterator[str]:
     (test,) = deployment.of("Microsoft.Insights/webtests")
     (insights,) = deployment.of("Microsoft.Insights/components")
     wanted = TEST | {"Name": test.name, "SyntheticMonitorId": test.name}
-    yield from (
-        f"{name} is {test.properties.get(name)}" for name, value in wanted.items() if test.properties.get(name) != value
-    )
+    yield from differences(test.properties, wanted)
     if test.values["kind"] != "standard" or test.values["location"] != insights.values["location"]:
         yield "the test is of another kind or in another region than its component"
     if test.values["tags"].get(f"hidden-link:{insights.id}") != "Resource":
@@ -48,11 +47,7 @@ def _alert(deployment: Deployment) -> Iterator[str]:
     (test,) = deployment.of("Microsoft.Insights/webtests")
     (insights,) = deployment.of("Microsoft.Insights/components")
     (group,) = deployment.of("Microsoft.Insights/actionGroups")
-    yield from (
-        f"{name} is {alert.properties.get(name)}"
-        for name, value in ALERT.items()
-        if alert.properties.get(name) != value
-    )
+    yield from differences(alert.properties, ALERT)
     if alert.values["location"] != "global":
         yield "the alert is in a region"
     if alert.properties["scopes"] != [test.id, insights.id]:

@@ -9,7 +9,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pycep
 from lark import Token, Tree
@@ -84,6 +84,10 @@ class File:
     modules: dict[str, Module] = field(default_factory=dict)
     outputs: dict[str, Output] = field(default_factory=dict)
     repeated: list[str] = field(default_factory=list)
+
+    def target(self, module: Module) -> str:
+        """The path of the file that one of this file's modules deploys."""
+        return (PurePosixPath(self.path).parent / module.path).as_posix()
 
 
 Sources = Mapping[str, str]

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from tests.infra.bicep import INFRA, File, Parameter, Sources, read
@@ -159,7 +158,7 @@ class _Scope:
         return made
 
     def _module(self, symbol: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        path = (PurePosixPath(self._file.path).parent / self._file.modules[symbol].path).as_posix()
+        path = self._file.target(self._file.modules[symbol])
         inner = _Scope(self._sources, read(path, self._sources[path]), values["params"], self._deployment)
         return {"name": values["name"], "outputs": inner.outputs()}
 

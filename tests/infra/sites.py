@@ -10,6 +10,7 @@ from shared.settings import Settings, read_settings, setting_name
 from shared.stream import Stream, read_streams
 from tests.infra.bicep import ROOT, Sources
 from tests.infra.deployment import SUFFIX, Deployed, Deployment, deploy
+from tests.infra.differences import differences
 
 EXAMPLE = {
     "environmentName": "prod",
@@ -163,7 +164,7 @@ def _host(site: Deployed, acting: Deployed, settings: Mapping[str, str]) -> Iter
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={client};Authorization=AAD",
         "ZAPBRIDGE_MANAGED_IDENTITY_CLIENT_ID": client,
     }
-    yield from (f"{name} is {settings.get(name)}" for name, value in wanted.items() if settings.get(name) != value)
+    yield from differences(settings, wanted)
     strange = {name for name in settings if not name.startswith("ZAPBRIDGE_")} - set(wanted)
     yield from (f"{name} is set for nothing" for name in sorted(strange))
     if site.values["identity"] != {"type": "UserAssigned", "userAssignedIdentities": {acting.id: {}}}:
@@ -185,7 +186,7 @@ def _hardening(deployment: Deployment, site: Deployed) -> Iterator[str]:
     config = site.properties["siteConfig"]
     if site.properties.get("httpsOnly") is not True:
         yield "takes plain HTTP"
-    yield from (f"{name} is not {value}" for name, value in HARDENED.items() if config.get(name) != value)
+    yield from differences(config, HARDENED)
     yield from (f"Flex Consumption refuses {name}" for name in sorted(REFUSED_BY_FLEX & set(config)))
     policies = {
         one.name: one.properties["allow"]
@@ -220,7 +221,7 @@ def _outputs(deployment: Deployment) -> Iterator[str]:
         "ZAPBRIDGE_AUTHENTICATION_URL": f"{site}/api/oauth/token",
     }
     found = deployment.outputs
-    yield from (f"output {name} is {found.get(name)}" for name, value in wanted.items() if found.get(name) != value)
+    yield from (f"output {said}" for said in differences(found, wanted))
     for name, value in wanted.items():
         path = found.get(name, "").removeprefix(f"{site}/api")
         if name.endswith("_URL") and "/api/" in value and path not in routes:

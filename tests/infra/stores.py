@@ -3,10 +3,10 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
 from tests.infra.bicep import ROOT, Sources, read
 from tests.infra.deployment import SUFFIX, Deployed, Deployment, deploy
+from tests.infra.differences import differences
 from tests.infra.sites import EXAMPLE, VAULT
 
 TABLES = f"zaptables{SUFFIX}"
@@ -95,10 +95,6 @@ def faults(sources: Sources) -> list[str]:
     ]
 
 
-def _unlike(where: str, found: Any, wanted: dict[str, Any]) -> Iterator[str]:
-    yield from (f"{where}: {name} is {found.get(name)}" for name, value in wanted.items() if found.get(name) != value)
-
-
 def _accounts(deployment: Deployment) -> Iterator[str]:
     accounts = {one.name: one for one in deployment.of("Microsoft.Storage/storageAccounts")}
     if sorted(accounts) != sorted([TABLES, *HOSTS]):
@@ -106,7 +102,7 @@ def _accounts(deployment: Deployment) -> Iterator[str]:
     for name, account in accounts.items():
         if not re.fullmatch(r"[a-z0-9]{3,24}", name):
             yield f"{name} is no name of a storage account"
-        yield from _unlike(name, account.properties, ACCOUNT)
+        yield from (f"{name}: {said}" for said in differences(account.properties, ACCOUNT))
     for service in deployment.of("Microsoft.Storage/storageAccounts/blobServices"):
         for policy in ("deleteRetentionPolicy", "containerDeleteRetentionPolicy"):
             if not service.properties[policy]["enabled"]:
@@ -128,7 +124,7 @@ def _tables(deployment: Deployment) -> Iterator[str]:
 
 def _vault(deployment: Deployment) -> Iterator[str]:
     vault = deployment.one("Microsoft.KeyVault/vaults", VAULT)
-    yield from _unlike(VAULT, vault.properties, VAULT_IS)
+    yield from (f"{VAULT}: {said}" for said in differences(vault.properties, VAULT_IS))
     if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]", VAULT):
         yield f"{VAULT} is no name of a vault"
     made = [one.type for one in deployment.resources if one.type.startswith("Microsoft.KeyVault/vaults/")]

@@ -4,9 +4,8 @@ A function needs no list here: pycep's grammar knows Bicep's functions by name, 
 """
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
-from tests.infra.bicep import File, Module, Sources, read
+from tests.infra.bicep import File, Sources, read
 from tests.infra.syntax import Access, Expression, Loop, Name, within
 
 _OUTPUTS = "outputs"
@@ -16,9 +15,7 @@ _BESIDE_PARAMS = {"name", "scope", "params", "dependsOn"}
 def faults(sources: Sources) -> list[str]:
     files = {path: read(path, text) for path, text in sources.items()}
     found = [fault for file in files.values() for fault in (*file.repeated, *_names(file), *_modules(file, files))]
-    reached = {
-        target for file in files.values() for module in file.modules.values() for target in [_target(file, module)]
-    }
+    reached = {file.target(module) for file in files.values() for module in file.modules.values()}
     return found + [f"{path}: no module uses it" for path in files if path != "main.bicep" and path not in reached]
 
 
@@ -56,14 +53,10 @@ def free(one: Expression, bound: frozenset[str]) -> Iterator[str]:
                 yield from free(part, bound)
 
 
-def _target(file: File, module: Module) -> str:
-    return (PurePosixPath(file.path).parent / module.path).as_posix()
-
-
 def _modules(file: File, files: dict[str, File]) -> Iterator[str]:
     for module in file.modules.values():
         where = f"{file.path}:{module.line}: module {module.symbol}"
-        target = files.get(_target(file, module))
+        target = files.get(file.target(module))
         if target is None:
             yield f"{where}: {module.path} does not exist"
             continue
@@ -84,7 +77,7 @@ def _taken(one: Expression, file: File, files: dict[str, File]) -> Iterator[str]
     """Outputs that are taken from a module which has none of that name."""
     match one:
         case Access(Access(Name(symbol), "outputs"), name) if symbol in file.modules:
-            target = files.get(_target(file, file.modules[symbol]))
+            target = files.get(file.target(file.modules[symbol]))
             if target is not None and name not in target.outputs:
                 yield f"{file.path}: {target.path} has no output {name}"
         case Access(Name(symbol), name) if symbol in file.modules and name not in {_OUTPUTS, "name"}:

@@ -1,15 +1,17 @@
 """The alert rules and the workbook use every query and no other, and an alert says where to read what to do."""
 
 import re
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
-from tests.monitoring.bicep import MODULES, Alert, alerts, anchors_of, charts, module, severities
+from tests.infra.bicep import sources
+from tests.infra.deployment import Deployed
+from tests.monitoring.deployed import DEPLOYMENT, RULES, RUNBOOK_URL, alert_name, charts, severities
 from tests.monitoring.kusto import QUERIES, parsed
+from tests.monitoring.runbook import RUNBOOK, anchors_of
 
-RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
-ALERTS = alerts()
 ASKED_FOR = {
     "stream-silent",
     "rotation-failed",
@@ -35,13 +37,15 @@ def seconds(duration: str) -> int:
     return int(number) * SECONDS[unit]
 
 
-def named(alert: Alert) -> str:
-    return alert.name
+def criterion(rule: Deployed) -> Mapping[str, Any]:
+    criteria: list[Mapping[str, Any]] = rule.properties["criteria"]["allOf"]
+    (only,) = criteria
+    return only
 
 
 def test_there_is_an_alert_for_everything_that_was_asked_for() -> None:
     assert severities().keys() >= ASKED_FOR
-    assert len(severities()) == len(ALERTS) + 1
+    assert len(severities()) == len(RULES) + 1
 
 
 def test_what_stops_drivers_everywhere_is_the_most_severe() -> None:
@@ -66,69 +70,49 @@ def test_the_workbook_shows_what_was_asked_for() -> None:
     assert {"p50Ms", "p95Ms", "p99Ms"} <= parsed()["authorizations"].columns.keys()
 
 
-def test_every_query_is_used_once_and_every_file_that_is_loaded_exists() -> None:
-    loaded = [alert.query for alert in ALERTS] + list(charts().values())
-    assert sorted(loaded) == sorted(f"../queries/{name}.kql" for name in QUERIES)
-    for name in ("alerts", "workbook"):
-        paths = re.findall(r"loadTextContent\('(.+?)'\)", (MODULES / f"{name}.bicep").read_text())
-        assert all((MODULES / path).is_file() for path in paths)
+def test_every_query_is_used_once() -> None:
+    queries = {f"alert-{alert_name(rule)}": criterion(rule)["query"] for rule in RULES}
+    assert queries | charts() == QUERIES
+    assert len(RULES) + len(charts()) == len(QUERIES)
 
 
 def test_no_kql_is_written_in_the_modules() -> None:
-    assert not [name for name in ("alerts", "workbook") if "AppTraces" in (MODULES / f"{name}.bicep").read_text()]
+    assert not [name for name in ("alerts", "workbook") if "AppTraces" in sources()[f"modules/{name}.bicep"]]
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=named)
-def test_an_alert_is_named_as_its_query_and_its_section_of_the_runbook(alert: Alert) -> None:
-    assert alert.query == f"../queries/alert-{alert.name}.kql"
-    assert alert.name in anchors_of(RUNBOOK)
+@pytest.mark.parametrize("rule", RULES, ids=alert_name)
+def test_an_alert_links_to_its_section_of_the_runbook(rule: Deployed) -> None:
+    name, properties = alert_name(rule), rule.properties
+    assert name in anchors_of(RUNBOOK)
+    title = properties["displayName"].removeprefix("zapbridge: ")
+    assert properties["description"] == f"{title}. What to do: {RUNBOOK_URL}#{name}"
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=named)
-def test_it_looks_often_enough_and_misses_nothing_that_arrives_late(alert: Alert) -> None:
-    assert {alert.every, alert.window} <= LENGTHS_AZURE_TAKES
-    assert seconds(alert.window) >= 2 * seconds(alert.every)
-    assert 0 <= alert.severity <= 3
-    assert alert.severity == 3 or alert.every == "PT5M"
+@pytest.mark.parametrize("rule", RULES, ids=alert_name)
+def test_any_row_of_the_workspace_is_told_to_the_operator(rule: Deployed) -> None:
+    (workspace,) = DEPLOYMENT.of("Microsoft.OperationalInsights/workspaces")
+    (group,) = DEPLOYMENT.of("Microsoft.Insights/actionGroups")
+    assert rule.properties["scopes"] == [workspace.id]
+    assert rule.properties["actions"]["actionGroups"] == [group.id]
+    asked = criterion(rule)
+    assert (asked["timeAggregation"], asked["operator"], asked["threshold"]) == ("Count", "GreaterThan", 0)
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=named)
-def test_it_is_told_apart_by_a_column_of_its_query(alert: Alert) -> None:
-    columns = parsed()[f"alert-{alert.name}"].columns
-    assert alert.dimension is None or columns[alert.dimension] == "string"
-    assert {"installation", "stream", "hook"} & columns.keys() == ({alert.dimension} if alert.dimension else set())
+@pytest.mark.parametrize("rule", RULES, ids=alert_name)
+def test_it_looks_often_enough_and_misses_nothing_that_arrives_late(rule: Deployed) -> None:
+    every, window = rule.properties["evaluationFrequency"], rule.properties["windowSize"]
+    severity = rule.properties["severity"]
+    assert {every, window} <= LENGTHS_AZURE_TAKES
+    assert seconds(window) >= 2 * seconds(every)
+    assert 0 <= severity <= 3
+    assert severity == 3 or every == "PT5M"
 
 
-def test_the_rules_are_made_of_the_list_and_link_to_the_runbook() -> None:
-    rules = module("alerts")["resources"]["rules"]["config"]
-    assert rules["loop_type"]["detail"] == {"item_name": "alert", "array_name": "alerts"}
-    properties = rules["config"]["properties"]
-    assert properties["description"] == "${alert.title}. What to do: ${runbook}#${alert.name}"
-    assert properties["scopes"] == ["workspaceId"]
-    assert properties["actions"]["actionGroups"] == ["actionGroupId"]
-    (criterion,) = properties["criteria"]["allOf"]
-    assert (criterion["timeAggregation"], criterion["operator"], criterion["threshold"]) == ("Count", "GreaterThan", 0)
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters"),
-    [
-        (
-            "alerts",
-            {
-                "location": "string",
-                "tags": "object",
-                "workspaceId": "string",
-                "applicationInsightsId": "string",
-                "actionGroupId": "string",
-                "runbook": "string",
-            },
-        ),
-        ("workbook", {"location": "string", "tags": "object", "workspaceId": "string"}),
-    ],
-)
-def test_a_module_takes_what_the_others_hand_it_and_uses_all_of_it(name: str, parameters: dict[str, str]) -> None:
-    assert {key: one["type"] for key, one in module(name)["parameters"].items()} == parameters
-    text = (MODULES / f"{name}.bicep").read_text()
-    declared = [*parameters, *module(name)["variables"]]
-    assert not [symbol for symbol in declared if len(re.findall(rf"\b{symbol}\b", text)) < 2]
+@pytest.mark.parametrize("rule", RULES, ids=alert_name)
+def test_it_is_told_apart_by_a_column_of_its_query(rule: Deployed) -> None:
+    columns = parsed()[f"alert-{alert_name(rule)}"].columns
+    dimensions = criterion(rule)["dimensions"]
+    names = {one["name"] for one in dimensions}
+    assert dimensions == [{"name": name, "operator": "Include", "values": ["*"]} for name in names]
+    assert all(columns[name] == "string" for name in names)
+    assert {"installation", "stream", "hook"} & columns.keys() == names

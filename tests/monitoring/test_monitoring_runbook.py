@@ -10,10 +10,10 @@ import yaml
 
 from cli.app import app
 from tests.events import CATALOGUE
-from tests.monitoring.bicep import anchors_of, severities
+from tests.monitoring.deployed import severities
+from tests.monitoring.runbook import RUNBOOK, anchors_of
 
 DOCS = Path(__file__).parents[2] / "docs"
-RUNBOOK = (DOCS / "runbook.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", RUNBOOK, re.MULTILINE))
 PARTS = ("Look first", "Do", "Wake somebody else")
 
