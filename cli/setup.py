@@ -173,12 +173,13 @@ async def _make_credential(app: App, name: str, places: list[str], output: Outpu
 
 def _next_steps(fields: PortalFields, credential: str, *, secret_made: bool) -> RenderableType:
     secret = (
-        "The secret is shown once. Paste it now; should it get lost,"
+        "The secret is shown once. Keep it until it is pasted; should it get lost,"
         if secret_made
         else f"{UNKNOWN_SECRET} was shown when it was made. If it is lost,"
     )
     return lines(
         portal_view(fields),
         f"{secret} `zapctl secrets rotate {credential}` makes another.",
-        "Then ask `zapctl doctor`. Message streams begin within five minutes.",
+        "Ask `zapctl doctor` before you switch over (docs/go-live.md), and after.",
+        "Message streams begin within five minutes.",
     )
