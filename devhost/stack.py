@@ -148,17 +148,23 @@ class Stack:
 
         Raises StackError where a minute was not enough.
         """
-        host = self._streams_host()
-        names = {stream.function_name for stream in self.streams.all}
         states = {"listening", "failing"} if or_refused else {"listening"}
 
         async def listen(client: httpx.AsyncClient) -> bool:
-            if await self._instance() == replaced:
-                return False
-            answer = await client.get(f"{host.url}/admin/functions", headers={"x-functions-key": host.master_key})
-            return names <= {one["name"] for one in answer.json() if one.get("listener") in states}
+            return await self._instance() != replaced and await self._all_in(states, client)
 
-        await host.process.wait_until(listen)
+        await self._streams_host().process.wait_until(listen)
+
+    async def listens(self) -> bool:
+        """Whether every stream's trigger listens now."""
+        async with httpx.AsyncClient() as client:
+            return await self._all_in({"listening"}, client)
+
+    async def _all_in(self, states: set[str], client: httpx.AsyncClient) -> bool:
+        host = self._streams_host()
+        answer = await client.get(f"{host.url}/admin/functions", headers={"x-functions-key": host.master_key})
+        found = {one["name"] for one in answer.json() if one.get("listener") in states}
+        return {stream.function_name for stream in self.streams.all} <= found
 
     async def _instance(self) -> str:
         host = self._streams_host()

@@ -85,7 +85,8 @@ class Refresher:
     async def watch(self) -> None:
         """See whether messages came since a restart, and go on with what was stopped.
 
-        A change that a failure stopped is not left for the next run: messages live as long as runs are apart.
+        A change that a failure stopped is not left for the next run, nor one that may have gone unnoticed because
+        ZapCloud did not answer the last: messages live as long as runs are apart.
         """
         marks, known = await self._records.marks(), await self._records.rotations()
         rotations = [
@@ -93,7 +94,8 @@ class Refresher:
             for stream in self._streams
             if stream.name in known
         ]
-        if self._host and not all(rotation.has(Step.RESTARTED) for rotation in rotations):
+        stopped = self._host is not None and not all(rotation.has(Step.RESTARTED) for rotation in rotations)
+        if stopped or any(self._clock() - rotation.checked_at > EVERY for rotation in rotations):
             await self.run()
 
     async def _watched(self, rotation: Rotation, mark: StreamMark | None) -> Rotation:

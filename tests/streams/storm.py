@@ -181,13 +181,18 @@ class Storm:
         await self._burst(messages)
 
     async def _freeze(self, messages: int) -> None:
+        """While messages are taken: a host killed before may still wait for its credentials."""
+        while not await self._stack.listens():
+            await self._pass(STEP_SECONDS)
         self._say("storage freezes")
         self._cable.freeze()
         burst = asyncio.create_task(self._burst(messages))
-        await self._log_says("stream.storage_down")
-        await self._cable.mend()
+        try:
+            await self._log_says("stream.storage_down")
+        finally:
+            await self._cable.mend()
+            await burst
         self._say("storage is back")
-        await burst
 
     async def _kill(self, messages: int) -> None:
         """In the middle of a burst."""

@@ -150,6 +150,18 @@ async def test_after_any_fault_of_zapcloud_the_next_run_completes_it(site: Refre
     await complete(site)
 
 
+async def test_zapcloud_that_could_not_be_asked_is_asked_again_within_a_minute(site: Refreshing) -> None:
+    await settle(site)
+    await site.simulator.rotate_messaging(site.stream.installation_id or "")
+    await site.simulator.set_faults({"details-403": Fault(next=1)})
+    await site.pass_minutes(4.6)
+    await site.refresher.run()
+    assert site.host.listens_with != await site.address()
+    await site.pass_minutes(1)
+    await site.refresher.watch()
+    await complete(site)
+
+
 @pytest.mark.parametrize("restarting", [False, True])
 async def test_whenever_the_secret_store_fails_the_next_run_completes_it_and_no_refresh_token_is_lost(
     site: Refreshing, grant: Grant, restarting: bool
