@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from bench.figures import Figure
-from bench.sides import BLOCKED_CARD, CARD, LIMITED_CARD, UNKNOWN_CARD, Baseline, Bench
+from bench.sides import BLOCKED_CARD, CARD, LIMITED_CARD, NO_TIMERS, UNKNOWN_CARD, Baseline, Bench
 from bench.wire import Requests, Wire
 from devhost.stack import Host, Ports, storage_connection_string
 
@@ -79,7 +79,7 @@ def _figure(name: str, lines: list[str], promised: int | None) -> Figure:
 async def _behind_wire(bench: Bench) -> AsyncIterator[tuple[Wire, Host]]:
     """One more host of zapbridge, whose tables lie behind the wire."""
     async with Wire(bench.stack.ports.table, _PROJECTION) as wire:
-        settings = {"ZAPBRIDGE_TABLES": _through(wire, bench), "AzureWebJobs.sweep.Disabled": "true"}
+        settings = NO_TIMERS | {"ZAPBRIDGE_TABLES": _through(wire, bench)}
         host = await bench.stack.start_host("counted", Ports.free().host, settings)
         yield wire, host
         await host.process.stop()

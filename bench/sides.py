@@ -12,12 +12,18 @@ from typing import Any, Protocol
 import aiohttp
 
 from devhost.stack import HOOK_CREDENTIAL, Host, Ports, Process, Stack, running_stack
+from function_app import app
 
 CARD = "04BE2C00000001"
 BLOCKED_CARD = "04BE2C00000002"
 LIMITED_CARD = "04BE2C00000003"
 UNKNOWN_CARD = "04BE2C00000004"
-_NO_TIMERS = {f"AzureWebJobs.{name}.Disabled": "true" for name in ("sweep", "reload_chargers")}
+NO_TIMERS = {
+    f"AzureWebJobs.{function.get_function_name()}.Disabled": "true"
+    for function in app.get_functions()
+    if (trigger := function.get_trigger()) and trigger.type == "timerTrigger"
+}
+"""The settings of a host in which nothing happens of itself."""
 _BASELINE_APP = Path(__file__).parent / "baseline_app"
 
 
@@ -145,7 +151,7 @@ class Bench:
 async def running_bench(folder: Path) -> AsyncIterator[Bench]:
     """A stack with cards registered, whose timers do not fire."""
     async with (
-        running_stack(folder, ports=Ports.free(), settings=_NO_TIMERS) as stack,
+        running_stack(folder, ports=Ports.free(), settings=NO_TIMERS) as stack,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         bench = Bench(stack, session)
