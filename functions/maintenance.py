@@ -17,6 +17,14 @@ async def sweep(timer: func.TimerRequest) -> None:
     await services().sweep.run()
 
 
+@maintenance.timer_trigger("timer", schedule="5 3/10 * * * *", run_on_startup=False, use_monitor=False)
+@timed
+async def reconcile(timer: func.TimerRequest) -> None:
+    """Read the finished sessions that ZapCloud lists."""
+    if reconciler := services().reconciler:
+        await reconciler.run()
+
+
 @maintenance.timer_trigger("timer", schedule="0 17 * * * *", run_on_startup=False, use_monitor=False)
 @timed
 async def reload_chargers(timer: func.TimerRequest) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.sessions.end import EndHook
     from shared.sessions.ledger import Ledger
     from shared.sessions.listing import Listing
+    from shared.sessions.reconciler import Reconciler
     from shared.sessions.start import StartHook
     from shared.sessions.sweep import Sweep
     from shared.storage.authorizations import Authorizations
@@ -50,6 +51,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     start_hook: "StartHook"
     end_hook: "EndHook"
     sweep: "Sweep"
+    reconciler: "Reconciler | None"
     behind: "Behind"
     directory: "Directory"
     ledger: "Ledger"
@@ -97,11 +99,14 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.security.validator import Validator
     from shared.sessions.admission import Admission
     from shared.sessions.end import EndHook
+    from shared.sessions.figures import Figures
     from shared.sessions.intake import Intake
     from shared.sessions.ledger import Ledger
     from shared.sessions.listing import Listing
     from shared.sessions.outage import Outage
+    from shared.sessions.past import PastSessions
     from shared.sessions.probe import ZapCloudProbe
+    from shared.sessions.reconciler import Reconciler
     from shared.sessions.request import Placing
     from shared.sessions.start import StartHook
     from shared.sessions.sweep import Sweep
@@ -111,6 +116,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.storage.decisions import Decisions
     from shared.storage.installations import Installations, OutagePolicy
     from shared.storage.quarantine import Quarantine
+    from shared.storage.reconciliation import Reconciliation
     from shared.storage.session_index import SessionIndex
     from shared.storage.sessions import Sessions
     from shared.storage.streams import StreamRecords
@@ -168,6 +174,13 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     probe = ZapCloudProbe(zapcloud) if zapcloud else None
     admission = Admission(clock, tokens, authorizations, decisions, ledger, behind, probe)
     end_hook = EndHook(tokens, authorizations, ledger, intake)
+    reconciler = None
+    if zapcloud:
+        past = PastSessions(clock, index, ledger, end_hook)
+        marks = Reconciliation(tables)
+        reconciler = Reconciler(
+            clock, installations, marks, past, zapcloud, archive=settings.archived_sessions == "read"
+        )
     streams = build_streams(
         settings,
         clock,
@@ -211,9 +224,9 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
             index,
             ledger,
             outage,
-            end_hook,
-            zapcloud,
+            Figures(clock, index, ledger, end_hook, zapcloud) if zapcloud else None,
         ),
+        reconciler=reconciler,
         behind=behind,
         directory=directory,
         ledger=ledger,

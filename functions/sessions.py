@@ -36,6 +36,12 @@ class SessionOutput(msgspec.Struct, rename="camel", kw_only=True):
     end: datetime | None
     energy_kwh: float | None
     source: str | None
+    billable: bool
+    flags: tuple[str, ...]
+    replaced_by: str | None
+    signature: str | None
+    token_name: str | None
+    external_id: str | None
 
 
 class SessionDetails(SessionOutput, rename="camel", kw_only=True):
@@ -44,6 +50,7 @@ class SessionDetails(SessionOutput, rename="camel", kw_only=True):
     verdict: str | None
     outage: bool
     contradicted: bool
+    replaces: str | None
     signed_session: str | None
     timeline: list[TimelineItem]
 

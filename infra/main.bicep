@@ -61,6 +61,13 @@ param streamSilentAfterSeconds int = 900
 param backfillChargersPerMinute int = 30
 
 @allowed([
+  'leave'
+  'read'
+])
+@description('Whether finished sessions are read from the archive of ZapCloud too.')
+param archivedSessions string = 'leave'
+
+@allowed([
   'function-key'
   'entra'
 ])
@@ -384,6 +391,7 @@ module hooksSettings 'modules/hooks-settings.bicep' = {
     zapcloudGrant: zapcloudGrant
     streamSilentAfterSeconds: streamSilentAfterSeconds
     backfillChargersPerMinute: backfillChargersPerMinute
+    archivedSessions: archivedSessions
     entraIssuer: entraIssuer
     entraAudience: entraAudience
     entraJwksUrl: entraJwksUrl

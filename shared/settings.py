@@ -70,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """When a stream that brings nothing counts as silent."""
     backfill_chargers_per_minute: int = 30
     """How many chargers' states are read over REST each minute, so that what the streams lost is made up for."""
+    archived_sessions: Literal["read", "leave"] = "leave"
+    """Whether finished sessions are read from ZapCloud's archive too, besides charge history."""
     managed_identity_client_id: str = ""
     """The user-assigned identity this site acts as in Azure; empty for the system-assigned one."""
     key_vault_url: str = ""

@@ -21,6 +21,7 @@ param zapcloudUrl string
 param zapcloudGrant string
 param streamSilentAfterSeconds int
 param backfillChargersPerMinute int
+param archivedSessions string
 param entraIssuer string
 param entraAudience string
 param entraJwksUrl string
@@ -81,6 +82,10 @@ output settings array = [
   {
     name: 'ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE'
     value: string(backfillChargersPerMinute)
+  }
+  {
+    name: 'ZAPBRIDGE_ARCHIVED_SESSIONS'
+    value: archivedSessions
   }
   {
     name: 'ZAPBRIDGE_API_AUTH'

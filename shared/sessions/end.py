@@ -4,6 +4,7 @@ ZapCloud repeats it until it is accepted (guide 6.5.8, "Session end"), so it is 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from shared import telemetry
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -58,7 +59,7 @@ class EndHook:
         report: EndReport,
         source: Source,
         installation_id: str | None,
-        known: Mapping[str, str | bool] | None = None,
+        known: Mapping[str, Any] | None = None,
     ) -> SessionView:
         """Store figures from the hook, ZapCloud's API or the charger, and free the charger and the token they end."""
         view = await self._ledger.ended(report, source, installation_id, known)

@@ -30,9 +30,18 @@ class Ledger:
         self._listing = False
 
     async def view(self, session_id: str) -> SessionView | None:
-        """None where nobody ever stated anything about the session."""
+        """None where nobody ever stated anything about the session, but that it would stand for another."""
+        view, _ = await self._read(session_id)
+        return view if any(fact.event != Event.REPLACES for fact in view.timeline) else None
+
+    async def _read(self, session_id: str, seen: frozenset[str] = frozenset()) -> tuple[SessionView, datetime | None]:
+        """The session with what it has from those it stands for, and the instant it is listed under."""
         record = await self._sessions.read(session_id)
-        return fold(session_id, record.facts) if record.facts else None
+        view = fold(session_id, record.facts)
+        if view.replaces and view.replaces not in seen:
+            replaced, _ = await self._read(view.replaces, seen | {session_id})
+            view = fold(session_id, record.facts, replaced)
+        return view, record.listed_at
 
     async def authorized(self, claim: Claim) -> bool:
         """Store that a claim was given; True if the session is new, False if something was known of it before.
@@ -61,7 +70,7 @@ class Ledger:
         report: EndReport,
         source: Source,
         installation_id: str | None,
-        known: Mapping[str, str | bool] | None = None,
+        known: Mapping[str, Any] | None = None,
     ) -> SessionView:
         """Store a report of a session's figures and list what it now amounts to; any number of times is once.
 
@@ -69,16 +78,7 @@ class Ledger:
         `known` is what else the report says of it.
         """
         now = self._clock()
-        data: dict[str, Any] = {
-            "start": _text(report.start),
-            "end": _text(report.end),
-            "energyKwh": report.energy_kwh,
-            "signedSession": report.signed_session,
-            "installationId": installation_id,
-            **(known or {}),
-        }
-        stated = {name: value for name, value in data.items() if value is not None}
-        fact = Fact(at=now, source=source, event=Event.ENDED, data=stated)
+        fact = report_fact(report, source, installation_id, known or {}, now)
         await self._sessions.add(report.session_id, fact, _listing_instant(report.start, now))
         return await self.project(report.session_id)
 
@@ -93,7 +93,7 @@ class Ledger:
         record = await self._sessions.read(session_id)
         if any(fact.event == event and fact.at <= at for fact in record.facts):
             return
-        fact = Fact(at=at, source=Source.OBSERVATION, event=event, data={"at": _text(at)})
+        fact = Fact(at=at, source=Source.OBSERVATION, event=event, data={"at": instant_text(at)})
         await self._sessions.add(session_id, fact, listed_at)
         await self.project(session_id)
 
@@ -104,14 +104,29 @@ class Ledger:
         await self._sessions.add(session_id, fact, now)
         await self.project(session_id)
 
-    async def project(self, session_id: str) -> SessionView:
-        """Draw the session's entry in the index from its facts."""
-        record = await self._sessions.read(session_id)
-        view = fold(session_id, record.facts)
-        entry = _entry(view, record.listed_at or self._clock())
-        await self._index.put(entry)
-        if view.installation_id and any(_without_place(fact) for fact in record.facts):
-            await self._index.forget_unknown(entry)
+    async def replaced(self, old_id: str, new_id: str, start: datetime | None) -> None:
+        """Store that ZapCloud put another session in the place of one that began at `start`."""
+        now = self._clock()
+        fact = Fact(at=now, source=Source.CHARGE_HISTORY, event=Event.REPLACES, data={"session": old_id})
+        await self._sessions.add(new_id, fact, _listing_instant(start, now))
+
+    async def assessed(self, session_id: str, assessment: Mapping[str, Any]) -> SessionView:
+        """Store what was found of a session's signed meter value."""
+        now = self._clock()
+        fact = Fact(at=now, source=Source.SIGNED_METER_VALUE, event=Event.ASSESSED, data=dict(assessment))
+        await self._sessions.add(session_id, fact, now)
+        return await self.project(session_id)
+
+    async def project(self, session_id: str, seen: frozenset[str] = frozenset()) -> SessionView:
+        """Draw the session's entry in the index from its facts, and that of the session which stands for it."""
+        view, listed_at = await self._read(session_id)
+        if any(fact.event != Event.REPLACES for fact in view.timeline):
+            entry = _entry(view, listed_at or self._clock())
+            await self._index.put(entry)
+            if view.installation_id and any(_without_place(fact) for fact in view.timeline):
+                await self._index.forget_unknown(entry)
+        if view.replaced_by and view.replaced_by not in seen:
+            await self.project(view.replaced_by, seen | {session_id})
         return view
 
     async def _list_new(self) -> None:
@@ -129,13 +144,29 @@ def authorization(claim: Claim) -> Fact:
     return Fact(at=claim.at, source=source, event=Event.AUTHORIZED, data=_claim_data(claim))
 
 
+def report_fact(
+    report: EndReport, source: Source, installation_id: str | None, known: Mapping[str, Any], now: datetime
+) -> Fact:
+    """The fact that a source reported a session's figures, and what else is `known` from it."""
+    data: dict[str, Any] = {
+        "start": instant_text(report.start),
+        "end": instant_text(report.end),
+        "energyKwh": report.energy_kwh,
+        "signedSession": report.signed_session,
+        "installationId": installation_id,
+        **known,
+    }
+    stated = {name: value for name, value in data.items() if value is not None}
+    return Fact(at=now, source=source, event=Event.ENDED, data=stated)
+
+
 def is_over(view: SessionView | None) -> bool:
     return view is not None and view.status is Status.ENDED
 
 
 def _claim_data(claim: Claim) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "at": _text(claim.at),
+        "at": instant_text(claim.at),
         "installationId": claim.installation_id,
         "chargerId": claim.charger_id,
         "mode": claim.mode,
@@ -152,7 +183,7 @@ def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
     return SessionEntry(
         session_id=view.session_id,
         listed_at=listed_at,
-        facts=len(view.timeline),
+        facts=view.weight,
         status=view.status,
         start_known=view.start_known,
         installation_id=view.installation_id,
@@ -162,6 +193,13 @@ def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
         end=view.end,
         energy_kwh=view.energy_kwh,
         source=view.source,
+        billable=view.billable,
+        flags=view.flags,
+        replaced_by=view.replaced_by,
+        signature=view.signature,
+        token_name=view.token_name,
+        external_id=view.external_id,
+        history=view.history,
     )
 
 
@@ -177,5 +215,5 @@ def _listing_instant(start: datetime | None, now: datetime) -> datetime:
     return now
 
 
-def _text(instant: datetime | None) -> str | None:
+def instant_text(instant: datetime | None) -> str | None:
     return instant.isoformat().replace("+00:00", "Z") if instant else None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from shared.errors import InvalidInput
-from shared.storage.session_index import SessionEntry, SessionIndex, instant_key, month_partition
+from shared.storage.session_index import SessionEntry, SessionIndex, instant_key, month_partition, months
 
 DEFAULT_SPAN = timedelta(days=31)
 _LONGEST_SPAN = timedelta(days=3660)
@@ -38,7 +38,7 @@ class Listing:
             )
         partitions = [
             month_partition(installation_id, month)
-            for month in _months(start, end)
+            for month in months(start, end)
             for installation_id in installation_ids
         ]
         position, after = _read_cursor(cursor, partitions) if cursor else (0, instant_key(start))
@@ -52,15 +52,6 @@ class Listing:
                 return SessionPage(tuple(items), _cursor(partitions[number], last_key))
             after = instant_key(start)
         return SessionPage(tuple(items), None)
-
-
-def _months(start: datetime, end: datetime) -> list[datetime]:
-    months = []
-    month = start.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    while month <= end:
-        months.append(month)
-        month = (month + timedelta(days=32)).replace(day=1)
-    return months
 
 
 def _cursor(partition: str, row_key: str) -> str:

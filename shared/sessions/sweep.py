@@ -6,28 +6,21 @@ from datetime import datetime, timedelta
 
 from shared import telemetry
 from shared.clock import Clock
-from shared.errors import ZapCloudError, ZapCloudUnavailable
 from shared.sessions.claim import token_key
-from shared.sessions.end import EndHook
+from shared.sessions.figures import LOOK_BACK, Figures
 from shared.sessions.ledger import Ledger
 from shared.sessions.outage import Outage
-from shared.sessions.view import AWAITING_FIGURES, OPEN, Source
+from shared.sessions.view import AWAITING_FIGURES, OPEN
 from shared.storage.authorizations import Authorizations, Claim
 from shared.storage.chargers import Chargers
 from shared.storage.credentials import Credentials
 from shared.storage.decisions import Decisions
 from shared.storage.installations import Installations
-from shared.storage.session_index import SessionEntry, SessionIndex, month_partition
+from shared.storage.session_index import SessionEntry, SessionIndex, month_partition, months
 from shared.storage.tokens import Tokens
-from shared.zapcloud.client import ZapCloud
 
 _OVERLAP = timedelta(minutes=2)
 _FIRST_LOOK_BACK = timedelta(days=1)
-_LOOK_BACK_FOR_SESSIONS = timedelta(days=35)
-_ASK_AFTER = timedelta(minutes=5)
-_NEVER_BEGAN_AFTER = timedelta(days=1)
-_EVERY = timedelta(minutes=1)
-_MAX_QUESTIONS = 50
 _PAGE = 1000
 _TRY_AGAIN_AFTER = timedelta(hours=1)
 _OPEN_TOO_LONG = timedelta(days=2)
@@ -47,8 +40,7 @@ class Sweep:
         index: SessionIndex,
         ledger: Ledger,
         outage: Outage,
-        end_hook: EndHook,
-        zapcloud: ZapCloud | None,
+        figures: Figures | None,
     ) -> None:
         self._clock = clock
         self._credentials = credentials
@@ -60,8 +52,7 @@ class Sweep:
         self._index = index
         self._ledger = ledger
         self._outage = outage
-        self._end_hook = end_hook
-        self._zapcloud = zapcloud
+        self._figures = figures
         self._tried: dict[str, datetime] = {}
         self._told_at: datetime | None = None
 
@@ -71,8 +62,9 @@ class Sweep:
         await self._outage.write_down()
         await self._complete_claims(now)
         installation_ids = [installation.id for installation in await self._installations.all()]
-        for installation_id in installation_ids:
-            await self._ask_for_figures(installation_id, now)
+        if self._figures:
+            for installation_id in installation_ids:
+                await self._figures.ask(installation_id)
         for place in (None, *installation_ids):
             await self._attribute_outage_sessions(place, now)
         if self._told_at is None or now - self._told_at >= _TELL_EVERY:
@@ -88,31 +80,6 @@ class Sweep:
             await self._ledger.authorized(claim)
             await self._ledger.project(claim.session_id)
         await self._credentials.set_swept_until(now)
-
-    async def _ask_for_figures(self, installation_id: str, now: datetime) -> None:
-        """Ask ZapCloud how sessions ended whose figures never came, each in its turn where there are many."""
-        if self._zapcloud is None:
-            return
-        waiting = [
-            entry
-            for partition in _months(installation_id, now)
-            for status in sorted(AWAITING_FIGURES)
-            for entry in await self._index.with_status(partition, status)
-            if entry.start and now - entry.start >= _ASK_AFTER
-        ]
-        turn = int(now.timestamp() / _EVERY.total_seconds()) * _MAX_QUESTIONS % max(len(waiting), 1)
-        for entry in (*waiting[turn:], *waiting[:turn])[:_MAX_QUESTIONS]:
-            try:
-                report = await self._zapcloud.session(entry.session_id)
-            except ZapCloudUnavailable:
-                return
-            except ZapCloudError as error:
-                telemetry.warning("sessions.figures_refused", sessionId=entry.session_id, reason=str(error))
-                continue
-            if report and report.end:
-                await self._end_hook.record(report, Source.SESSION_API, installation_id)
-            elif report is None and entry.start and now - entry.start >= _NEVER_BEGAN_AFTER:
-                await self._ledger.never_began(entry.session_id)
 
     async def _attribute_outage_sessions(self, installation_id: str | None, now: datetime) -> None:
         """Find whose sessions those are that ended without a known start and bear an outage session's kind of id."""
@@ -187,5 +154,4 @@ class Sweep:
 
 def _months(installation_id: str | None, now: datetime) -> list[str]:
     """The index partitions of the months in which sessions may still be waiting for something."""
-    instants = (now - _LOOK_BACK_FOR_SESSIONS, now - _LOOK_BACK_FOR_SESSIONS / 2, now)
-    return list(dict.fromkeys(month_partition(installation_id, instant) for instant in instants))
+    return [month_partition(installation_id, month) for month in months(now - LOOK_BACK, now)]

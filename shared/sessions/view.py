@@ -1,8 +1,9 @@
 """What a session is, as it follows from the set of facts about it, whatever order they came in.
 
-Figures are taken from the source of the highest authority, and never from a caller who spoke for another installation;
-within one source the report heard first stands, and a later one that says otherwise is kept in the timeline and marks
-the session as contradicted.
+Figures are taken from the source of the highest authority, and never from a caller who spoke for another installation.
+Within one source the statement that is further along stands: what was taken back or replaced over what was not, and
+then the later end and the greater energy. When anything was heard plays no part, so that every order of hearing it
+gives one result; a statement that says otherwise is kept in the timeline and marks the session as contradicted.
 """
 
 from datetime import datetime, timedelta
@@ -11,19 +12,24 @@ from typing import Any
 
 import msgspec
 
+from shared.sessions.flags import Flag, flags_of, is_billable
 from shared.storage.sessions import Fact
+from shared.zapcloud.commit import Commit
 
 
 class Source(StrEnum):
-    """Who stated a fact; for figures in rising authority: observation 723, end hook, session API."""
+    """Who stated a fact; for figures in rising authority from `completed-session` (observation 723) on."""
 
     START_HOOK = "start-hook"
     OUTAGE_POLICY = "outage-policy"
+    ZAPBRIDGE = "zapbridge"
     OBSERVATION = "observation"
     COMPLETED_SESSION = "completed-session"
     END_HOOK = "end-hook"
     SESSION_API = "session-api"
-    ZAPBRIDGE = "zapbridge"
+    ARCHIVED_SESSIONS = "archived-sessions"
+    CHARGE_HISTORY = "charge-history"
+    SIGNED_METER_VALUE = "signed-meter-value"
 
 
 class Event(StrEnum):
@@ -36,6 +42,10 @@ class Event(StrEnum):
     SUPERSEDED = "superseded"
     NEVER_BEGAN = "never-began"
     ENDED = "ended"
+    REPLACES = "replaces"
+    """ZapCloud put it in the place of another session."""
+    ASSESSED = "assessed"
+    """Its signed meter value was looked at."""
 
 
 class Status(StrEnum):
@@ -56,8 +66,15 @@ OPEN = frozenset({Status.AUTHORIZED, Status.CHARGING})
 AWAITING_FIGURES = frozenset({Status.SUPERSEDED, Status.DISCONNECTED})
 """No car is charging any more, and nobody has said how much it took."""
 
-_AUTHORITY: dict[str, int] = {Source.COMPLETED_SESSION: 1, Source.END_HOOK: 2, Source.SESSION_API: 3}
-"""A source that a newer version knows and this one does not counts least."""
+_AUTHORITY: dict[str, int] = {
+    Source.COMPLETED_SESSION: 1,
+    Source.END_HOOK: 2,
+    Source.SESSION_API: 3,
+    Source.ARCHIVED_SESSIONS: 4,
+    Source.CHARGE_HISTORY: 5,
+}
+"""A source that a newer version knows and this one does not counts least. A meter that signed its value counts more
+than all of them, for energy."""
 _SAME_ENERGY_KWH = 0.01
 _SAME_INSTANT = timedelta(minutes=1)
 """Sources round differently: reports that differ by less do not contradict each other."""
@@ -66,7 +83,10 @@ _SAME_INSTANT = timedelta(minutes=1)
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """A session as the log shows it. Energy in kWh; `driver` is whom it is attributed to, None for nobody known.
 
-    `start_known` tells whether we know who authorized it; `contradicted` whether reports of its figures differ.
+    `start_known` tells whether we know who authorized it; `contradicted` whether reports of its figures differ;
+    `signature` is the verdict on its signed meter value, None while nobody looked; `external_id` is what another
+    system, such as an OCPP central system, calls it. `weight` grows with what is known: of two views of one session
+    the heavier is the newer.
     """
 
     session_id: str
@@ -86,44 +106,153 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     signed_session: str | None = None
     source: str | None = None
     contradicted: bool = False
+    billable: bool = False
+    flags: tuple[Flag, ...] = ()
+    replaced_by: str | None = None
+    replaces: str | None = None
+    signature: str | None = None
+    token_name: str | None = None
+    external_id: str | None = None
+    history: str | None = None
+    """Names the newest statement of charge history that is part of this."""
+    weight: int = 0
     timeline: tuple[Fact, ...] = ()
 
 
-def fold(session_id: str, facts: tuple[Fact, ...]) -> SessionView:
-    """The session that a set of facts amounts to; the order they are given in does not matter."""
+def fold(session_id: str, facts: tuple[Fact, ...], replaced: SessionView | None = None) -> SessionView:
+    """The session that a set of facts amounts to; the order they are given in does not matter.
+
+    `replaced` is the session that this one stands for, if ZapCloud said so: whoever was let in then is let in here.
+    """
     timeline = tuple(sorted(facts, key=lambda fact: (fact.at, fact.event == Event.ENDED, fact.key)))
-    starts = [fact for fact in timeline if fact.event in {Event.AUTHORIZED, Event.ATTRIBUTED}]
-    start = min(starts, key=lambda fact: fact.event == Event.ATTRIBUTED, default=None)
-    place = start.data if start else next((fact.data for fact in timeline if fact.data.get("installationId")), {})
+    start = max((fact for fact in timeline if fact.event in _STARTS), key=_by_start, default=None)
+    statements = sorted((fact for fact in timeline if fact.event == Event.ENDED), key=_by_authority, reverse=True)
+    place: dict[str, Any] = start.data if start else {"installationId": _place(statements)}
     installation_id = place.get("installationId")
-    ends = [
-        fact
-        for fact in timeline
-        if fact.event == Event.ENDED and fact.data.get("installationId", installation_id) == installation_id
-    ]
-    figures = max(ends, key=lambda fact: _AUTHORITY.get(fact.source, 0), default=None)
-    stated = figures.data if figures else {}
-    about = [start.data] if start else [fact.data for fact in ends]
-    return SessionView(
+    ends = [fact for fact in statements if fact.data.get("installationId", installation_id) == installation_id]
+    stated = [fact.data for fact in ends]
+    signed = max((fact for fact in timeline if fact.event == Event.ASSESSED), key=_by_verdict, default=None)
+    about = [start.data, *stated] if start else stated
+    metered = signed.data.get("energyKwh") if signed and signed.data.get("counts") else None
+    energy_kwh = metered if metered is not None and ends else _first("energyKwh", stated)
+    contradicted = any(_differ(stated[0], data) for data in stated[1:]) or _is_off(metered, stated)
+    taken_back = bool(stated) and _is_taken_back(stated[0])
+    view = SessionView(
         session_id=session_id,
-        status=_status({fact.event for fact in timeline}, ended=figures is not None),
+        status=_status({fact.event for fact in timeline}, ended=bool(ends)),
         start_known=start is not None,
         installation_id=installation_id or None,
         charger_id=_first("chargerId", about) or None,
-        token_id=_first("tokenId", about),
-        driver=_first("driver", about),
+        token_id=_first("tokenId", [start.data] if start else stated),
+        driver=_first("driver", about) or _first("userName", stated) or _first("tokenName", stated),
         mode=place.get("mode"),
         verdict=place.get("verdict"),
         limited=place.get("limited", False),
         outage=place.get("outage", False),
-        start=_instant(stated.get("start")) or (_instant(start.data["at"]) if start else None),
-        end=_instant(stated.get("end")),
-        energy_kwh=stated.get("energyKwh"),
-        signed_session=stated.get("signedSession"),
-        source=figures.source if figures else start.source if start else None,
-        contradicted=any(_differ(stated, fact.data) for fact in ends),
+        start=_instant(_first("start", stated)) or (_instant(start.data["at"]) if start else None),
+        end=_instant(_first("end", stated)),
+        energy_kwh=energy_kwh,
+        signed_session=_first("signedSession", stated),
+        source=_source(start, ends, metered),
+        contradicted=contradicted and not taken_back,
+        replaced_by=_first("replacedBy", stated),
+        replaces=min((fact.data["session"] for fact in timeline if fact.event == Event.REPLACES), default=None),
+        signature=signed.data.get("verdict") if signed else None,
+        token_name=_first("tokenName", stated),
+        external_id=_first("externalId", stated),
+        history=next((fact.key for fact in ends if fact.source == Source.CHARGE_HISTORY), None),
+        weight=len(timeline) + (replaced.weight if replaced else 0),
         timeline=timeline,
     )
+    return _billed(_inherited(view, replaced), stated)
+
+
+def _inherited(view: SessionView, replaced: SessionView | None) -> SessionView:
+    if replaced is None or view.start_known:
+        return view
+    return msgspec.structs.replace(
+        view,
+        start_known=replaced.start_known,
+        installation_id=view.installation_id or replaced.installation_id,
+        charger_id=view.charger_id or replaced.charger_id,
+        token_id=replaced.token_id or view.token_id,
+        driver=replaced.driver or view.driver,
+        mode=replaced.mode,
+        verdict=replaced.verdict,
+        outage=replaced.outage,
+    )
+
+
+def _billed(view: SessionView, stated: list[dict[str, Any]]) -> SessionView:
+    """The view with its flags, and whether it may be billed."""
+    flags: set[Flag] = set()
+    commit = _first("commitMetadata", stated)
+    if commit is not None:
+        flags |= flags_of(commit, abandoned=bool(_first("abandoned", stated)))
+    elif _first("reliableClock", stated) is False:
+        flags.add(Flag.TIMES_UNRELIABLE)
+    for flag, holds in (
+        (Flag.REPLACED, view.replaced_by is not None),
+        (Flag.REPLACEMENT, view.replaces is not None),
+        (Flag.NOT_OURS, not view.start_known),
+        (Flag.CONTRADICTED, view.contradicted),
+        (Flag.SIGNATURE_INVALID, view.signature == "invalid"),
+    ):
+        if holds:
+            flags.add(flag)
+    billable = view.status is Status.ENDED and is_billable(view.energy_kwh, frozenset(flags))
+    return msgspec.structs.replace(view, billable=billable, flags=tuple(sorted(flags)))
+
+
+_STARTS = frozenset({Event.AUTHORIZED, Event.ATTRIBUTED})
+
+
+def _by_start(fact: Fact) -> tuple[bool, str]:
+    """An authorization counts more than what was found out afterwards."""
+    return fact.event == Event.AUTHORIZED, fact.key
+
+
+def _by_authority(fact: Fact) -> tuple[Any, ...]:
+    data = fact.data
+    return (
+        _AUTHORITY.get(fact.source, 0),
+        _is_taken_back(data),
+        data.get("replacedBy") is not None,
+        data.get("end") or "",
+        data.get("energyKwh") or 0.0,
+        data.get("signedSession") is not None,
+        fact.key,
+    )
+
+
+def _is_taken_back(data: dict[str, Any]) -> bool:
+    return bool(data.get("commitMetadata", 0) & Commit.VOID)
+
+
+_VERDICTS = ("unreadable", "unsigned", "no-key", "invalid", "valid")
+
+
+def _by_verdict(fact: Fact) -> tuple[bool, int, str]:
+    verdict = fact.data.get("verdict")
+    return bool(fact.data.get("counts")), _VERDICTS.index(verdict) if verdict in _VERDICTS else -1, fact.key
+
+
+def _place(statements: list[Fact]) -> str | None:
+    """Where the session was; a caller of the end hook speaks for its own installation, and may err."""
+    told = [fact for fact in statements if fact.data.get("installationId")]
+    best = min(told, key=lambda fact: fact.source == Source.END_HOOK, default=None)
+    return best.data["installationId"] if best else None
+
+
+def _source(start: Fact | None, ends: list[Fact], metered: float | None) -> str | None:
+    """Who stated the energy, or else who let the driver in."""
+    if ends and metered is not None:
+        return Source.SIGNED_METER_VALUE
+    return ends[0].source if ends else start.source if start else None
+
+
+def _is_off(metered: float | None, stated: list[dict[str, Any]]) -> bool:
+    return metered is not None and bool(stated) and _differ({"energyKwh": metered}, stated[0])
 
 
 def _status(events: set[str], *, ended: bool) -> Status:

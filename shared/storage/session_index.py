@@ -3,7 +3,7 @@
 Partition = installation and month, row = the instant the session is listed under and its id; both never change.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -30,6 +30,14 @@ class SessionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     end: datetime | None = None
     energy_kwh: float | None = None
     source: str | None = None
+    billable: bool = False
+    flags: tuple[str, ...] = ()
+    replaced_by: str | None = None
+    signature: str | None = None
+    token_name: str | None = None
+    external_id: str | None = None
+    history: str | None = None
+    """Names the newest statement of charge history that the entry was drawn from."""
 
     @property
     def partition(self) -> str:
@@ -49,18 +57,29 @@ def month_partition(installation_id: str | None, instant: datetime) -> str:
     return f"{installation_id or NO_INSTALLATION}|{instant.astimezone(UTC):%Y%m}"
 
 
+def months(first: datetime, last: datetime) -> list[datetime]:
+    """The beginnings of the months, in UTC, from that of the one instant to that of the other."""
+    month = first.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    found = []
+    while month <= last:
+        found.append(month)
+        month = (month + timedelta(days=32)).replace(day=1)
+    return found
+
+
 class SessionIndex:
     def __init__(self, tables: Tables) -> None:
         self._table = tables["SessionIndex"]
 
     async def put(self, entry: SessionEntry) -> None:
-        """Write the entry unless a newer one of the same session is there."""
+        """Write the entry unless a newer one of the same session, or the same, is there."""
         properties = to_properties(entry)
         while not await self._table.insert(entry.partition, entry.row_key, properties):
             row = await self._table.get(entry.partition, entry.row_key)
             if row is None:
                 continue
-            if from_properties(SessionEntry, row.properties).facts >= entry.facts:
+            stored = from_properties(SessionEntry, row.properties)
+            if stored.facts > entry.facts or stored == entry:
                 return
             try:
                 await self._table.transact([Change("replace", entry.partition, entry.row_key, properties, row.etag)])

@@ -23,15 +23,22 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """What `source` stated about a session: an `event` and its `data` (JSON), first heard `at`."""
+    """What `source` stated about a session: an `event` and its `data` (JSON), first heard `at`.
+
+    `stored_as` is the key of its row where that does not follow from it: a fact from whose data a person was erased
+    keeps its place, and stated again it is not new.
+    """
 
     at: datetime
     source: str
     event: str
     data: dict[str, Any]
+    stored_as: str = ""
 
     @property
     def key(self) -> str:
+        if self.stored_as:
+            return self.stored_as
         digest = hashlib.sha256(_encoder.encode([self.source, self.event, self.data])).digest()
         return _FACT_PREFIX + base64.b32encode(digest[:20]).decode().lower()
 
@@ -75,9 +82,10 @@ def _properties(fact: Fact) -> dict[str, Any]:
 
 def _fact(row: Row) -> Fact:
     chunks = [value for name, value in sorted(row.properties.items()) if name.startswith("data")]
-    return Fact(
+    fact = Fact(
         at=row.properties["at"],
         source=row.properties["source"],
         event=row.properties["event"],
         data=msgspec.json.decode("".join(chunks)),
     )
+    return fact if fact.key == row.key else msgspec.structs.replace(fact, stored_as=row.key)

@@ -5,10 +5,10 @@ PascalCase, instants in UTC without Z, 400 for a wrong password, 429 with Retry-
 business errors, 204 for a hierarchy one may not see. The token's `expires_in` is honoured, whatever it is.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlencode
 
 from shared.clock import Clock
 from shared.errors import InvalidInput, ZapCloudError, ZapCloudUnavailable
@@ -18,6 +18,7 @@ from shared.security.secrets import SecretStore
 from shared.storage.chargers import Charger
 from shared.storage.streams import StreamRecords
 from shared.stream import Stream, StreamAddress
+from shared.zapcloud.budget import Budget
 from shared.zapcloud.connection import address_of
 from shared.zapcloud.hooks import EndReport, parse_instant, read_end
 from shared.zapcloud.login import Account, Login
@@ -31,6 +32,7 @@ _USER_AGENT = "zapbridge"
 _OPERATION_MODE = 710
 _PAGE = 100
 """The largest page there is (docs.zaptec.com, "API changes: what you need to know")."""
+_ARCHIVE_PAGE = 200
 _PATIENCE = 3
 _LONGEST_WAIT_SECONDS = 2.0
 _NOT_TO_BE_SEEN = {506, 512, 533, 540}
@@ -63,14 +65,16 @@ class ZapCloud:
     ) -> None:
         self._base_url = base_url
         self._http: httpx.AsyncClient | None = None
+        self._budget = Budget()
         self.login = Login(clock, Account(username, password, grant), self._post_form, secrets, records)
         self.login_refused = False
         """Whether the password was refused when it was last sent from here, and nothing went well since. While one has
         to wait before it is sent again, this tells a wrong password from a ZapCloud that is down."""
 
-    async def session(self, session_id: str) -> EndReport | None:
-        """What ZapCloud knows of a session (`end` is None while it runs); None where it has no such session."""
-        answer = await self._get(f"/api/session/{session_id}")
+    async def session(self, session_id: str, *, patient: bool = False) -> EndReport | None:
+        """What ZapCloud knows of a session (`end` is None while it runs); None where it has no such session. Who is
+        `patient` waits for a turn (`shared/zapcloud/budget.py`)."""
+        answer = await self._get(f"/api/session/{session_id}", patient=patient)
         if answer is None:
             return None
         try:
@@ -146,6 +150,29 @@ class ZapCloud:
         found = [read_charger(item, installation_id) async for item in self._pages(path)]
         return [one for one in found if one]
 
+    async def charge_history(
+        self, installation_id: str, since: datetime, page: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """A page of the installation's sessions that began at `since` or later, in order of their starts, with energy
+        details, their keys in small letters; and how many pages there are."""
+        answer = await self._listed(
+            f"/api/chargehistory?InstallationId={installation_id}&From={_instant_text(since)}&DetailLevel=1"
+            f"&SortProperty=StartDateTime&SortDescending=false&PageSize={_PAGE}&PageIndex={page}"
+        )
+        pages = answer.get("pages")
+        return [_lowered(item) for item in _list(answer, "data")], pages if isinstance(pages, int) else 0
+
+    async def archived_sessions(
+        self, installation_id: str, since: datetime, until: datetime, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """A page of the installation's sessions that ended from `since` until `until`, their keys in small letters; and
+        where the next page begins, None after the last."""
+        asked = {"InstallationId": installation_id, "From": _instant_text(since), "To": _instant_text(until)}
+        query = urlencode(asked | {"PageSize": _ARCHIVE_PAGE} | ({"Cursor": cursor} if cursor else {}))
+        answer = await self._listed(f"/api/sessions/archived?{query}")
+        following = answer.get("cursor") if answer.get("hasmore") is True else None
+        return [_lowered(item) for item in _list(answer, "sessions")], following if isinstance(following, str) else None
+
     async def constants(self) -> dict[str, Any]:
         """ZapCloud's constants: names and ids of observations, settings, commands, enums."""
         answer = await self._get("/api/constants")
@@ -188,6 +215,13 @@ class ZapCloud:
             pages = said if isinstance(said, int) else 0
             page += 1
 
+    async def _listed(self, path: str) -> dict[str, Any]:
+        """A page of sessions; that none are shown is not that there are none."""
+        answer = await self._get(path, patient=True)
+        if answer is None:
+            raise ZapCloudError("ZapCloud shows no sessions; the account needs the owner or service role there")
+        return _lowered(answer)
+
     async def _get(self, path: str, *, patient: bool = False) -> dict[str, Any] | None:
         """The JSON object under a path; None for 204 and 404."""
         value = await self._json(path, patient=patient)
@@ -206,15 +240,14 @@ class ZapCloud:
         """The JSON under a path; None for 204 and 404. A token that stopped working is renewed once; who is patient
         waits, and asks again, where ZapCloud says that these were too many requests."""
         token = await self.login.access_token()
-        response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        response = await self._ask(path, token, patient=patient)
         if response.status_code == 401:
             token = await self.login.access_token(instead_of=token)
-            response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            response = await self._ask(path, token, patient=patient)
         for _ in range(_PATIENCE if patient else 0):
             if response.status_code != 429:
                 break
-            await asyncio.sleep(_seconds_to_wait(response))
-            response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            response = await self._ask(path, token, patient=patient)
         if response.is_success:
             self.login_refused = False
         if response.status_code in {204, 404}:
@@ -224,6 +257,16 @@ class ZapCloud:
         if response.status_code != 200:
             raise ZapCloudRefused(response.status_code, _error_code(response))
         return _decoded(response)
+
+    async def _ask(self, path: str, token: str, *, patient: bool) -> "httpx.Response":
+        if patient:
+            await self._budget.wait()
+        else:
+            self._budget.spend()
+        response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        if response.status_code == 429:
+            self._budget.too_many(_seconds_to_wait(response))
+        return response
 
     async def _post_form(self, form: Mapping[str, str]) -> tuple[int, Any]:
         response = await self._request("POST", "/oauth/token", data=form)
@@ -245,6 +288,10 @@ class ZapCloud:
             return await self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise ZapCloudUnavailable(f"ZapCloud did not answer ({type(error).__name__})") from error
+
+
+def _instant_text(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _seconds_to_wait(response: "httpx.Response") -> float:

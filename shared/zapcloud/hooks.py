@@ -106,10 +106,10 @@ def read_end(body: dict[str, Any]) -> EndReport:
     start = _instant(fields, "SessionStart", faults)
     end = _instant(fields, "SessionEnd", faults)
     energy = fields.get("energy")
-    if energy is not None and not _is_energy(energy):
+    if energy is not None and not is_energy(energy):
         faults["Energy"] = "must be a number of kWh, not negative"
     signed = fields.get("signedsession")
-    if signed is not None and not _is_storable_text(signed):
+    if signed is not None and not is_storable_text(signed):
         faults["SignedSession"] = "must be text"
     if faults or session_id is None:
         raise InvalidInput("the session end cannot be understood", faults)
@@ -157,12 +157,13 @@ def _instant(fields: Mapping[str, Any], name: str, faults: dict[str, str]) -> da
     return instant
 
 
-def _is_storable_text(value: object) -> bool:
+def is_storable_text(value: object) -> bool:
     """JSON can spell half a surrogate pair, which no UTF-8 can."""
     return isinstance(value, str) and not _SURROGATE.search(value)
 
 
-def _is_energy(value: object) -> bool:
+def is_energy(value: object) -> bool:
+    """Whether it may be a number of kWh."""
     return (
         isinstance(value, (int, float))
         and not isinstance(value, bool)

@@ -1,0 +1,74 @@
+"""Asks ZapCloud how sessions ended whose figures never came.
+
+Where no car charges any more, each is asked for as soon as it is due; where one may, a session that is open for long is
+asked for once an hour, each in its own minute.
+"""
+
+from datetime import datetime, timedelta
+
+from shared import telemetry
+from shared.clock import Clock
+from shared.errors import ZapCloudError, ZapCloudUnavailable
+from shared.sessions.end import EndHook
+from shared.sessions.ledger import Ledger
+from shared.sessions.view import AWAITING_FIGURES, OPEN, Source
+from shared.storage.session_index import SessionEntry, SessionIndex, month_partition, months
+from shared.zapcloud.client import ZapCloud
+
+LOOK_BACK = timedelta(days=35)
+_ASK_AFTER = timedelta(minutes=5)
+_LONG_OPEN = timedelta(hours=3)
+_NEVER_BEGAN_AFTER = timedelta(days=1)
+_MINUTE_SECONDS = 60
+_MAX_QUESTIONS = 50
+
+
+class Figures:
+    def __init__(
+        self, clock: Clock, index: SessionIndex, ledger: Ledger, end_hook: EndHook, zapcloud: ZapCloud
+    ) -> None:
+        self._clock = clock
+        self._index = index
+        self._ledger = ledger
+        self._end_hook = end_hook
+        self._zapcloud = zapcloud
+
+    async def ask(self, installation_id: str) -> None:
+        """Each in its turn where there are many; what is not answered now is asked for again."""
+        now = self._clock()
+        minute = int(now.timestamp()) // _MINUTE_SECONDS
+        awaited = [
+            one for one in await self._with(installation_id, AWAITING_FIGURES, now) if _age(one, now) >= _ASK_AFTER
+        ]
+        open_long = [
+            one
+            for one in await self._with(installation_id, OPEN, now)
+            if _age(one, now) >= _LONG_OPEN and (int(one.session_id[:8], 16) - minute) % 60 == 0
+        ]
+        turn = minute * _MAX_QUESTIONS % max(len(awaited), 1)
+        for entry in (*awaited[turn:], *awaited[:turn], *open_long)[:_MAX_QUESTIONS]:
+            try:
+                await self._ask_for(entry, installation_id, now)
+            except ZapCloudUnavailable:
+                return
+            except ZapCloudError as error:
+                telemetry.warning("sessions.figures_refused", sessionId=entry.session_id, reason=str(error))
+
+    async def _ask_for(self, entry: SessionEntry, installation_id: str, now: datetime) -> None:
+        report = await self._zapcloud.session(entry.session_id, patient=True)
+        if report and report.end:
+            await self._end_hook.record(report, Source.SESSION_API, installation_id)
+        elif report is None and _age(entry, now) >= _NEVER_BEGAN_AFTER:
+            await self._ledger.never_began(entry.session_id)
+
+    async def _with(self, installation_id: str, statuses: frozenset[str], now: datetime) -> list[SessionEntry]:
+        return [
+            entry
+            for month in months(now - LOOK_BACK, now)
+            for status in sorted(statuses)
+            for entry in await self._index.with_status(month_partition(installation_id, month), status)
+        ]
+
+
+def _age(entry: SessionEntry, now: datetime) -> timedelta:
+    return now - (entry.start or entry.listed_at)

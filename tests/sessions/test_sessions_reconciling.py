@@ -1,0 +1,215 @@
+"""Sessions whose end nobody told us are read from ZapCloud's lists, once each, whatever happens on the way."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from functions.services import Services, build
+from shared.access.card import token_id
+from shared.sessions.flags import Flag
+from shared.sessions.view import SessionView, Source, Status
+from shared.storage.authorizations import Claim
+from shared.storage.installations import Installation
+from shared.storage.session_index import SessionEntry
+from simulator.app import Options, Simulator, serve
+from simulator.client import SimulatorClient
+from simulator.faults import Fault, FaultName
+from simulator.models import UserRole
+from tests.conftest import IDENTITY_KEY, MONDAY_MORNING, HandClock, settings_for
+
+USERNAME, PASSWORD = "owner@example.test", "simulated"
+HOUR = 3600
+
+
+class Site:
+    """The app and a simulated ZapCloud that live in one time, and an installation of both."""
+
+    def __init__(self, simulator: Simulator, client: SimulatorClient, services: Services, installation: str) -> None:
+        self.world = simulator.world
+        self.client = client
+        self.services = services
+        self.installation = installation
+        self.chargers = list(self.world.installations[installation].circuits[0].charger_ids)
+
+    async def charge(self, charger: int = 0, hours: float = 1.0, power_kw: float = 11.0) -> str:
+        """A session nobody tells us of; answers with its id."""
+        await self.client.plug(self.chargers[charger], power_kw=power_kw)
+        await self.client.advance(hours * HOUR)
+        return await self.client.unplug(self.chargers[charger]) or ""
+
+    async def reconcile(self) -> None:
+        assert self.services.reconciler
+        await self.services.reconciler.run()
+
+    async def view(self, session_id: str) -> SessionView:
+        view = await self.services.ledger.view(session_id)
+        assert view, f"nothing is known of {session_id}"
+        return view
+
+    async def listed(self) -> dict[str, SessionEntry]:
+        now = self.services.clock()
+        page = await self.services.listing.page(
+            [self.installation, None], now - timedelta(days=60), now + timedelta(days=1), None, 1000
+        )
+        assert len({entry.session_id for entry in page.items}) == len(page.items), "a session is listed twice"
+        return {entry.session_id: entry for entry in page.items}
+
+
+@pytest.fixture
+async def site(connection_string: str, clock: HandClock, seed: int) -> AsyncIterator[Site]:
+    options = Options(
+        port=0, seed=seed, start=MONDAY_MORNING, clock_file=clock.path, username=USERNAME, password=PASSWORD
+    )
+    async with serve(options) as running, SimulatorClient(running.url) as client:
+        account = {"zapcloud_url": running.url, "zapcloud_username": USERNAME, "zapcloud_password": PASSWORD}
+        services = build(settings_for(connection_string, clock, archived_sessions="read", **account))
+        installation = (await client.add_installation("Garage", 3)).id
+        await services.installations.put(Installation(id=installation))
+        yield Site(running, client, services, installation)
+        await services.close()
+
+
+async def test_a_session_nobody_told_us_of_is_read_from_charge_history(site: Site) -> None:
+    session_id = await site.charge(hours=2)
+    await site.reconcile()
+    view = await site.view(session_id)
+    truth = site.world.sessions[session_id]
+    assert (view.status, view.energy_kwh, view.start, view.end) == (
+        Status.ENDED,
+        truth.energy_kwh,
+        truth.start,
+        truth.end,
+    )
+    assert (view.charger_id, view.installation_id, view.source) == (
+        site.chargers[0],
+        site.installation,
+        Source.CHARGE_HISTORY,
+    )
+    assert view.billable
+    assert Flag.NOT_OURS in view.flags
+    assert set(await site.listed()) == {session_id}
+
+
+async def test_reading_again_changes_nothing_and_writes_nothing(site: Site) -> None:
+    for _ in range(3):
+        await site.charge()
+    await site.reconcile()
+    before = await site.listed()
+    timelines = [(await site.view(one)).timeline for one in before]
+    await site.client.advance(HOUR)
+    await site.reconcile()
+    assert await site.listed() == before
+    assert [(await site.view(one)).timeline for one in before] == timelines
+
+
+async def test_many_pages_are_read_and_every_session_is_there_once(site: Site) -> None:
+    ids = {await site.charge(number % 3, hours=0.1) for number in range(130)}
+    await site.reconcile()
+    assert set(await site.listed()) == ids
+
+
+async def test_an_offline_session_that_is_told_of_days_later_is_read_by_the_deep_reading(site: Site) -> None:
+    await site.reconcile()
+    await site.client.go_offline(site.chargers[0])
+    late = await site.charge(hours=2)
+    for _ in range(4):
+        await site.client.advance(24 * HOUR)
+        await site.reconcile()
+    await site.client.go_online(site.chargers[0])
+    await site.reconcile()
+    assert late not in await site.listed(), "it began before what is read again each time"
+    await site.client.advance(24 * HOUR)
+    await site.reconcile()
+    view = await site.view(late)
+    assert (view.status, view.energy_kwh, view.billable) == (Status.ENDED, 22.0, True)
+    assert Flag.OFFLINE in view.flags
+
+
+async def test_a_replaced_session_is_not_billable_and_its_driver_is_that_of_the_other(site: Site) -> None:
+    claimed = await site.charge()
+    claim = Claim(
+        session_id=claimed,
+        installation_id=site.installation,
+        charger_id=site.chargers[0],
+        request_key="k",
+        at=MONDAY_MORNING,
+        mode="enforce",
+        verdict="allowed",
+        token_id=token_id(IDENTITY_KEY, "04A1B2C3D4E5F6"),
+        driver="Kari",
+    )
+    await site.services.ledger.authorized(claim)
+    replacement = await site.client.replace_session(claimed) or ""
+    await site.reconcile()
+    old, new = await site.view(claimed), await site.view(replacement)
+    assert (old.energy_kwh, old.billable, old.replaced_by) == (0.0, False, replacement)
+    assert (new.energy_kwh, new.billable, new.driver, new.replaces) == (11.0, True, "Kari", claimed)
+    entries = await site.listed()
+    assert {one: entries[one].driver for one in entries} == {claimed: "Kari", replacement: "Kari"}
+
+
+@pytest.mark.parametrize("fault", ["rest-429", "rest-5xx"])
+async def test_a_reading_that_zapcloud_breaks_off_is_done_by_a_later_one(site: Site, fault: FaultName) -> None:
+    ids = {await site.charge(hours=0.1) for _ in range(110)}
+    await site.client.set_faults({fault: Fault(probability=0.5)})
+    for _ in range(12):
+        await site.client.advance(600)
+        await site.reconcile()
+    assert set(await site.listed()) == ids
+
+
+async def test_an_installation_that_zapcloud_refuses_does_not_keep_the_others_waiting(site: Site) -> None:
+    for number in range(5):
+        unknown = f"20000000-0000-4000-8000-{number:012x}"
+        await site.services.installations.put(Installation(id=unknown))
+    site.world.installations[site.installation].current_user_roles = UserRole.USER
+    session_id = await site.charge()
+    await site.reconcile()
+    assert session_id in await site.listed()
+
+
+async def test_a_session_that_is_open_for_long_is_asked_after_within_the_hour(site: Site) -> None:
+    session_id = await site.charge(hours=4)
+    now = site.services.clock()
+    claim = Claim(
+        session_id=session_id,
+        installation_id=site.installation,
+        charger_id=site.chargers[0],
+        request_key="k",
+        at=now - timedelta(hours=4),
+        mode="enforce",
+        verdict="allowed",
+        driver="Kari",
+    )
+    await site.services.ledger.authorized(claim)
+    for _ in range(60):
+        await site.services.sweep.run()
+        await site.client.advance(60)
+    view = await site.view(session_id)
+    assert (view.status, view.energy_kwh, view.driver, view.source) == (
+        Status.ENDED,
+        44.0,
+        "Kari",
+        Source.SESSION_API,
+    )
+
+
+async def test_a_session_that_zapcloud_does_not_know_a_day_later_never_began(site: Site) -> None:
+    unknown = "30000000-0000-4000-8000-000000000001"
+    claim = Claim(
+        session_id=unknown,
+        installation_id=site.installation,
+        charger_id=site.chargers[0],
+        request_key="k",
+        at=site.services.clock(),
+        mode="enforce",
+        verdict="allowed",
+    )
+    await site.services.ledger.authorized(claim)
+    await site.client.advance(23 * HOUR)
+    for hour in range(2):
+        for _ in range(60):
+            await site.services.sweep.run()
+            await site.client.advance(60)
+        assert (await site.view(unknown)).status is (Status.AUTHORIZED, Status.NEVER_BEGAN)[hour]
