@@ -47,6 +47,7 @@ class InstallationInput(msgspec.Struct, rename="camel", forbid_unknown_fields=Tr
     mode: Literal["enforce", "observe", "open"] | msgspec.UnsetType = msgspec.UNSET
     outage_policy: Literal["refuse", "allow-and-mark"] | msgspec.UnsetType = msgspec.UNSET
     card_grace_seconds: _Grace | msgspec.UnsetType = msgspec.UNSET
+    time_zone: _Text | msgspec.UnsetType = msgspec.UNSET
     chargers: Annotated[list[ChargerInput], msgspec.Meta(max_length=1000)] = []
 
 
@@ -58,6 +59,7 @@ class GrantInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 @installations.route("installations/{id}", methods=["PUT"], auth_level=API_LEVEL)
 @managed
 async def put_installation(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.billing.local_clock import zone_named
     from shared.storage.chargers import Charger
     from shared.storage.installations import Installation, Mode, OutagePolicy
 
@@ -89,6 +91,7 @@ async def put_installation(req: func.HttpRequest) -> func.HttpResponse:
         card_grace_seconds=stored.card_grace_seconds
         if given.card_grace_seconds is msgspec.UNSET
         else given.card_grace_seconds,
+        time_zone=stored.time_zone if given.time_zone is msgspec.UNSET else zone_named(given.time_zone).key,
         since=stored.since,
     )
     directory = services().directory

@@ -5,6 +5,7 @@ The imports are inside, so that indexing the app, which every cold start waits f
 
 import functools
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +18,7 @@ from shared.settings import Settings, reading
 
 if TYPE_CHECKING:
     from shared.access.directory import Directory
+    from shared.backup.backup import Backup
     from shared.behind import Behind
     from shared.readiness.readiness import Readiness
     from shared.replay import Replay
@@ -36,10 +38,14 @@ if TYPE_CHECKING:
     from shared.storage.decisions import Decisions
     from shared.storage.installations import Installations
     from shared.storage.quarantine import Quarantine
+    from shared.storage.schema import Schema
     from shared.storage.table import Tables
     from shared.storage.tokens import Tokens
     from shared.streams.host_control import HostControl
+    from shared.upgrade import Upgrade
     from shared.zapcloud.client import ZapCloud
+
+_BACKUP_PATIENCE = timedelta(seconds=30)
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,11 +76,14 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     identity: "Identity"
     secrets: "SecretStore | None"
     streams_host: "HostControl | None"
+    schema: "Schema"
+    upgrade: "Upgrade"
+    backup: "Backup | None"
 
     async def close(self) -> None:
         """Let go of all connections; for tests and tools, since a worker keeps them until it ends."""
         await self.behind.settled()
-        for one in (self.tables, self.zapcloud, self.secrets, self.streams_host, self.identity):
+        for one in (self.tables, self.backup, self.zapcloud, self.secrets, self.streams_host, self.identity):
             if one is not None:
                 await one.close()
 
@@ -103,10 +112,12 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.sessions.intake import Intake
     from shared.sessions.ledger import Ledger
     from shared.sessions.listing import Listing
+    from shared.sessions.meter import MeterKeys, MeterValues
     from shared.sessions.outage import Outage
     from shared.sessions.past import PastSessions
     from shared.sessions.probe import ZapCloudProbe
     from shared.sessions.reconciler import Reconciler
+    from shared.sessions.redrawing import Redrawing
     from shared.sessions.request import Placing
     from shared.sessions.start import StartHook
     from shared.sessions.sweep import Sweep
@@ -117,11 +128,13 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.storage.installations import Installations, OutagePolicy
     from shared.storage.quarantine import Quarantine
     from shared.storage.reconciliation import Reconciliation
+    from shared.storage.schema import Schema
     from shared.storage.session_index import SessionIndex
     from shared.storage.sessions import Sessions
     from shared.storage.streams import StreamRecords
     from shared.storage.table import Tables
     from shared.storage.tokens import Tokens
+    from shared.upgrade import Upgrade
     from shared.zapcloud.client import ZapCloud
     from shared.zapcloud.hooks import aliases_with
 
@@ -130,7 +143,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     tables = tables or Tables(settings.tables, patience=settings.hook_budget / 3, credential=identity)
     installations, chargers, tokens = Installations(tables), Chargers(tables), Tokens(tables)
     authorizations, decisions, quarantine = Authorizations(tables), Decisions(tables), Quarantine(tables)
-    credentials, index = Credentials(tables), SessionIndex(tables)
+    credentials, index, schema = Credentials(tables), SessionIndex(tables), Schema(tables)
     records, secrets = StreamRecords(tables), secret_store(settings, identity)
     host = streams_host(settings, identity, secrets)
     zapcloud = None
@@ -158,7 +171,8 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         entra = EntraTokens(clock, settings.entra_issuer, settings.entra_audience, settings.entra_jwks_url)
     directory = Directory(clock, installations, chargers, zapcloud.chargers if zapcloud else None)
     behind = Behind()
-    ledger = Ledger(clock, Sessions(tables), index, behind)
+    log = Sessions(tables)
+    ledger = Ledger(clock, log, index, behind)
     outage = Outage(
         clock,
         settings.identity_key,
@@ -174,13 +188,6 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     probe = ZapCloudProbe(zapcloud) if zapcloud else None
     admission = Admission(clock, tokens, authorizations, decisions, ledger, behind, probe)
     end_hook = EndHook(tokens, authorizations, ledger, intake)
-    reconciler = None
-    if zapcloud:
-        past = PastSessions(clock, index, ledger, end_hook)
-        marks = Reconciliation(tables)
-        reconciler = Reconciler(
-            clock, installations, marks, past, zapcloud, archive=settings.archived_sessions == "read"
-        )
     streams = build_streams(
         settings,
         clock,
@@ -198,6 +205,13 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         ledger=ledger,
         end_hook=end_hook,
     )
+    reconciler = None
+    if zapcloud:
+        meter_values = MeterValues(MeterKeys(clock, settings.meter_key_of, chargers, streams.reader), ledger)
+        past = PastSessions(clock, index, ledger, end_hook, meter_values)
+        marks = Reconciliation(tables)
+        archive = settings.archived_sessions == "read"
+        reconciler = Reconciler(clock, installations, marks, past, zapcloud, archive=archive)
     return Services(
         settings=settings,
         clock=clock,
@@ -259,4 +273,19 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         identity=identity,
         secrets=secrets,
         streams_host=host,
+        schema=schema,
+        upgrade=Upgrade(schema, {1: Redrawing(log, authorizations, ledger).piece}),
+        backup=_backup(settings, clock, identity),
     )
+
+
+def _backup(settings: Settings, clock: Clock, identity: "Identity") -> "Backup | None":
+    """With an access to the tables of its own, since a page of a thousand rows takes longer than a web hook waits."""
+    if not settings.backups:
+        return None
+    from shared.backup.backup import Backup
+    from shared.backup.container import BackupContainer
+    from shared.storage.table import Tables
+
+    tables = Tables(settings.tables, patience=_BACKUP_PATIENCE, credential=identity)
+    return Backup(clock, tables, BackupContainer(settings.backups, identity), settings.identity_key)

@@ -1,7 +1,7 @@
 """The management API's session log."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 import msgspec
@@ -11,6 +11,9 @@ from functions.levels import API_LEVEL
 from functions.services import services
 from shared.errors import InvalidInput, NotFound
 from shared.identifiers import canonical_uuid
+
+if TYPE_CHECKING:
+    from shared.sessions.view import SessionView
 
 sessions = func.Blueprint()
 
@@ -81,12 +84,44 @@ async def list_sessions(req: func.HttpRequest) -> func.HttpResponse:
 @sessions.route("sessions/{id}", methods=["GET"], auth_level=API_LEVEL)
 @managed
 async def get_session(req: func.HttpRequest) -> func.HttpResponse:
+    view = await _view(req)
+    (details,) = await _with_energy_so_far([msgspec.convert(view, SessionDetails, from_attributes=True)])
+    return answer(details)
+
+
+class EnergyItem(msgspec.Struct, rename="camel"):
+    """An interval of the clock; `estimated` where no reading parts its energy from its neighbours'."""
+
+    start: datetime
+    end: datetime
+    energy_kwh: float
+    estimated: bool
+
+
+@sessions.route("sessions/{id}/energy", methods=["GET"], auth_level=API_LEVEL)
+@managed
+async def get_energy(req: func.HttpRequest) -> func.HttpResponse:
+    """By interval of the installation's clock."""
+    from shared.billing.local_clock import Interval, zone_named
+    from shared.sessions.energy import intervals_of
+
+    length = req.params.get("interval", Interval.QUARTER_HOUR)
+    if length not in list(Interval):
+        raise InvalidInput("a parameter is wrong", {"interval": f"must be one of {', '.join(Interval)}"})
+    view = await _view(req)
+    place = await services().installations.get(view.installation_id) if view.installation_id else None
+    zone = req.params.get("timeZone") or (place.time_zone if place else "UTC")
+    parts = intervals_of(view, zone_named(zone).key, Interval(length))
+    items = [EnergyItem(part.start, part.end, float(part.energy_kwh), part.estimated) for part in parts]
+    return answer({"timeZone": zone, "energyKwh": view.energy_kwh, "items": items})
+
+
+async def _view(req: func.HttpRequest) -> "SessionView":
     session_id = canonical_uuid(req.route_params.get("id"))
     view = await services().ledger.view(session_id) if session_id else None
     if view is None:
         raise NotFound("no session of that id")
-    (details,) = await _with_energy_so_far([msgspec.convert(view, SessionDetails, from_attributes=True)])
-    return answer(details)
+    return view
 
 
 async def _with_energy_so_far[T: SessionOutput](sessions: list[T]) -> list[T]:

@@ -60,6 +60,9 @@ param streamSilentAfterSeconds int = 900
 @description('How many states of chargers are read over REST each minute.')
 param backfillChargersPerMinute int = 30
 
+@description('Public keys of meters that sign: a JSON object from charger ids or serials to keys.')
+param meterKeys string = '{}'
+
 @allowed([
   'leave'
   'read'
@@ -391,6 +394,7 @@ module hooksSettings 'modules/hooks-settings.bicep' = {
     zapcloudGrant: zapcloudGrant
     streamSilentAfterSeconds: streamSilentAfterSeconds
     backfillChargersPerMinute: backfillChargersPerMinute
+    meterKeys: meterKeys
     archivedSessions: archivedSessions
     entraIssuer: entraIssuer
     entraAudience: entraAudience

@@ -70,8 +70,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """When a stream that brings nothing counts as silent."""
     backfill_chargers_per_minute: int = 30
     """How many chargers' states are read over REST each minute, so that what the streams lost is made up for."""
+    meter_keys: str = "{}"
+    """Public keys of meters that sign: a JSON object from charger ids or serials to keys; see docs/energy.md."""
     archived_sessions: Literal["read", "leave"] = "leave"
     """Whether finished sessions are read from ZapCloud's archive too, besides charge history."""
+    backups: str = ""
+    """Where backups go: the address of a blob container, or a connection string; empty for none."""
     managed_identity_client_id: str = ""
     """The user-assigned identity this site acts as in Azure; empty for the system-assigned one."""
     key_vault_url: str = ""
@@ -105,6 +109,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def outage_policy_of(self) -> dict[str, str]:
         """`outage_policies` by installation id in small letters."""
         return {place.lower(): policy for place, policy in _policies(self.outage_policies).items()}
+
+    @property
+    def meter_key_of(self) -> dict[str, str]:
+        return msgspec.json.decode(self.meter_keys, type=dict[str, str])
 
     @property
     def zapcloud_configured(self) -> bool:
@@ -232,6 +240,10 @@ def _wrong_values(values: Mapping[str, object]) -> Iterator[_Fault]:
     except msgspec.MsgspecError as error:
         yield ("outage_policies",), f"ZAPBRIDGE_OUTAGE_POLICIES: {error}"
     try:
+        msgspec.json.decode(str(values.get("meter_keys", "{}")), type=dict[str, str])
+    except msgspec.MsgspecError as error:
+        yield ("meter_keys",), f"ZAPBRIDGE_METER_KEYS: {error}"
+    try:
         read_streams(str(values.get("streams", "{}")))
     except ConfigurationError as error:
         yield ("streams",), str(error)
@@ -247,6 +259,9 @@ def _wrong_addresses(values: Mapping[str, object]) -> Iterator[_Fault]:
         address = str(values.get(field, ""))
         if address and urlsplit(address).scheme != "https" and not leads_to_loopback(address):
             yield (field,), f"{setting_name(field)} must begin with https://"
+    backups = str(values.get("backups", ""))
+    if backups and not backups.startswith("https://") and "AccountName=" not in backups:
+        yield ("backups",), "ZAPBRIDGE_BACKUPS must be the https:// address of a blob container or a connection string"
     if "streams_site_id" in values and not _SITE_ID.fullmatch(str(values["streams_site_id"])):
         fault = "ZAPBRIDGE_STREAMS_SITE_ID must be a site's ARM resource id, /subscriptions/…/sites/<name>"
         yield ("streams_site_id",), fault

@@ -21,6 +21,7 @@ param zapcloudUrl string
 param zapcloudGrant string
 param streamSilentAfterSeconds int
 param backfillChargersPerMinute int
+param meterKeys string
 param archivedSessions string
 param entraIssuer string
 param entraAudience string
@@ -82,6 +83,10 @@ output settings array = [
   {
     name: 'ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE'
     value: string(backfillChargersPerMinute)
+  }
+  {
+    name: 'ZAPBRIDGE_METER_KEYS'
+    value: meterKeys
   }
   {
     name: 'ZAPBRIDGE_ARCHIVED_SESSIONS'

@@ -39,6 +39,7 @@ var tables = [
   'Installations'
   'ObservationKinds'
   'Quarantine'
+  'Reconciliation'
   'SessionIndex'
   'Sessions'
   'Tokens'

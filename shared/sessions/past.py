@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from shared.billing.signed import Verdict
 from shared.clock import Clock
 from shared.sessions.end import EndHook
 from shared.sessions.ledger import Ledger, instant_text, report_fact
+from shared.sessions.meter import MeterValues
 from shared.sessions.view import Source
 from shared.storage.installations import Installation
 from shared.storage.session_index import SessionEntry, SessionIndex, instant_key, month_partition, months
@@ -20,16 +22,22 @@ _PAGE = 1000
 
 
 class PastSessions:
-    def __init__(self, clock: Clock, index: SessionIndex, ledger: Ledger, end_hook: EndHook) -> None:
+    def __init__(
+        self, clock: Clock, index: SessionIndex, ledger: Ledger, end_hook: EndHook, meter_values: MeterValues
+    ) -> None:
         self._clock = clock
         self._index = index
         self._ledger = ledger
         self._end_hook = end_hook
+        self._meter_values = meter_values
 
-    async def take(self, installation: Installation, sessions: Sequence[PastSession], source: Source) -> int:
-        """Store what is new in a page of sessions that are over; how many of them there were."""
+    async def take(
+        self, installation: Installation, sessions: Sequence[PastSession], source: Source, *, anew: bool = False
+    ) -> int:
+        """Store what is new in a page of sessions that are over; how many of them there were. With `anew`, signed meter
+        values for which there was no key are looked at again."""
         over = [one for one in sessions if is_ours_to_log(one, installation)]
-        known = await self._known(installation.id, over) if source is Source.CHARGE_HISTORY else {}
+        known = await self._known(installation.id, over, anew=anew) if source is Source.CHARGE_HISTORY else {}
         new = [one for one in over if known.get(one.report.session_id) != self._key(installation.id, one, source)]
         for start in range(0, len(new), _AT_ONCE):
             await asyncio.gather(*(self._store(installation.id, one, source) for one in new[start : start + _AT_ONCE]))
@@ -41,12 +49,13 @@ class PastSessions:
         report = one.report
         if one.replaced_by:
             await self._ledger.replaced(report.session_id, one.replaced_by, report.start)
-        await self._end_hook.record(report, source, installation_id, known_of(one))
+        view = await self._end_hook.record(report, source, installation_id, known_of(one))
+        await self._meter_values.look_at(view)
 
     def _key(self, installation_id: str, one: PastSession, source: Source) -> str:
         return report_fact(one.report, source, installation_id, known_of(one), self._clock()).key
 
-    async def _known(self, installation_id: str, over: Sequence[PastSession]) -> dict[str, str | None]:
+    async def _known(self, installation_id: str, over: Sequence[PastSession], *, anew: bool) -> dict[str, str | None]:
         """Which statement of charge history each session's entry was drawn from, as far as entries are listed where
         they would be."""
         starts = [one.report.start for one in over if one.report.start]
@@ -59,7 +68,9 @@ class PastSessions:
             while page := await self._index.page(partition, after, instant_key(last), _PAGE):
                 entries += page
                 after = page[-1].row_key
-        return {entry.session_id: entry.history for entry in entries}
+        return {
+            entry.session_id: entry.history for entry in entries if not (anew and entry.signature == Verdict.NO_KEY)
+        }
 
 
 def is_ours_to_log(one: PastSession, installation: Installation) -> bool:

@@ -101,7 +101,7 @@ class _Reading:
         while page < pages and self.pages_left > 0:
             items, pages = await self._zapcloud.charge_history(self._installation.id, since, page)
             sessions = list(self._readable(items, read_history))
-            await self._take(sessions, Source.CHARGE_HISTORY)
+            await self._take(sessions, Source.CHARGE_HISTORY, anew=deep)
             page += 1
             in_order, last = _reached(sessions, last)
             if in_order:
@@ -130,9 +130,9 @@ class _Reading:
         self._mark = msgspec.structs.replace(self._mark, **changes)
         await self._marks.set_mark(self._installation.id, self._mark)
 
-    async def _take(self, sessions: list[PastSession], source: Source) -> None:
+    async def _take(self, sessions: list[PastSession], source: Source, *, anew: bool = False) -> None:
         self.pages_left -= 1
-        if new := await self._past.take(self._installation, sessions, source):
+        if new := await self._past.take(self._installation, sessions, source, anew=anew):
             telemetry.event("sessions.reconciled", installationId=self._installation.id, sessions=new, source=source)
 
     def _since(self, until: datetime | None) -> datetime:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from shared.billing.ocmf import has_signature
 from shared.sessions.flags import Flag, flags_of, is_billable
 from shared.storage.sessions import Fact
 from shared.zapcloud.commit import Commit
@@ -157,7 +158,7 @@ def fold(session_id: str, facts: tuple[Fact, ...], replaced: SessionView | None 
         contradicted=contradicted and not taken_back,
         replaced_by=_first("replacedBy", stated),
         replaces=min((fact.data["session"] for fact in timeline if fact.event == Event.REPLACES), default=None),
-        signature=signed.data.get("verdict") if signed else None,
+        signature=signed.data.get("verdict") if signed else _unassessed(_first("signedSession", stated)),
         token_name=_first("tokenName", stated),
         external_id=_first("externalId", stated),
         history=next((fact.key for fact in ends if fact.source == Source.CHARGE_HISTORY), None),
@@ -223,6 +224,11 @@ def _by_authority(fact: Fact) -> tuple[Any, ...]:
         data.get("signedSession") is not None,
         fact.key,
     )
+
+
+def _unassessed(document: str | None) -> str | None:
+    """The verdict on a document nobody looked at: that it has no signature is seen at once."""
+    return "unsigned" if document is not None and not has_signature(document) else None
 
 
 def _is_taken_back(data: dict[str, Any]) -> bool:

@@ -35,6 +35,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     outage_policy: OutagePolicy = OutagePolicy.REFUSE
     card_grace_seconds: int = 60
     """In observe mode, how long a driver may take to find the card before being let in as "no card shown"."""
+    time_zone: str = "Europe/Oslo"
+    """IANA name; energy is told by its clock."""
     since: datetime | None = None
     """When we were first told of it; sessions that ended before are not ours to log."""
 

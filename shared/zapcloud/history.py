@@ -8,6 +8,7 @@ API read (stelund/charging-costs, stekker/zaptec). That a session which the char
 `CommitEndDateTime` and neither the online nor the offline bit is an assumption; the archive has a field for it.
 """
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -163,12 +164,12 @@ class _Reader:
         given = self._item.get("energydetails")
         if given is None:
             return ()
-        try:
-            details = [_Reader(_lowered(one)).detail() for one in given[:_MOST_DETAILS]]
-        except (TypeError, ValueError):
-            self._faults["energydetails"] = "must be a list of instants and numbers of kWh"
-            return ()
-        return tuple(sorted(details))
+        readable = isinstance(given, list) and len(given) <= _MOST_DETAILS
+        with contextlib.suppress(ValueError):
+            if readable:
+                return tuple(sorted(_Reader(_lowered(one)).detail() for one in given))
+        self._faults["energydetails"] = f"must be a list of up to {_MOST_DETAILS} instants and numbers of kWh"
+        return ()
 
     def detail(self) -> tuple[datetime, float]:
         """Raises ValueError where it is none."""

@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from functions.services import Services, build
 from shared.access.card import token_id
+from shared.billing.local_clock import Interval
+from shared.sessions.energy import intervals_of
 from shared.sessions.flags import Flag
 from shared.sessions.view import SessionView, Source, Status
 from shared.storage.authorizations import Claim
@@ -213,3 +216,12 @@ async def test_a_session_that_zapcloud_does_not_know_a_day_later_never_began(sit
             await site.services.sweep.run()
             await site.client.advance(60)
         assert (await site.view(unknown)).status is (Status.AUTHORIZED, Status.NEVER_BEGAN)[hour]
+
+
+async def test_a_session_charged_over_the_hour_is_told_by_the_hour_of_the_installations_clock(site: Site) -> None:
+    await site.client.advance(1800)
+    session_id = await site.charge(hours=2)
+    await site.reconcile()
+    parts = intervals_of(await site.view(session_id), "Europe/Oslo", Interval.HOUR)
+    assert sum(part.energy_kwh for part in parts) == Decimal(22)
+    assert [str(part.start) for part in parts] == [f"2026-03-02 0{hour}:00:00+00:00" for hour in (6, 7, 8)]

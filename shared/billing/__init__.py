@@ -1,0 +1,1 @@
+"""What a session comes to: its energy by the intervals of the clock, and what its meter signed."""
