@@ -13,6 +13,7 @@ from simulator.agenda import Agenda
 from simulator.bodies import problems_as_json
 from simulator.chargers import Chargers
 from simulator.clockfile import ClockFile
+from simulator.cloud import Cloud
 from simulator.control import Control
 from simulator.control_messaging import MessagingControl
 from simulator.faults import Faults
@@ -76,11 +77,11 @@ async def serve(options: Options) -> AsyncIterator[Simulator]:
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
         client = HookClient(kernel, world, faults, http)
-        end = EndCaller(kernel, world, faults, client)
-        chargers = Chargers(kernel, world, faults, StartCaller(kernel, world, client), end)
+        cloud = Cloud(kernel, world, faults, EndCaller(kernel, world, faults, client))
+        chargers = Chargers(kernel, world, faults, StartCaller(kernel, world, client), cloud)
         drivers = Drivers(kernel, world, chargers)
         timers = HostTimers(kernel, world, http)
-        control = Control(kernel, world, faults, chargers, drivers, timers, tokens, messaging)
+        control = Control(kernel, world, faults, chargers, cloud, drivers, timers, tokens, messaging)
         app = web.Application(middlewares=[problems_as_json], client_max_size=LARGEST_BODY_BYTES)
         app.add_routes([*RestApi(world, faults, tokens, limit, subscriptions).routes(), *control.routes()])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)

@@ -1,46 +1,39 @@
 """What chargers do: a cable is plugged in, a card scanned, energy flows, the cable is pulled, the network fails.
 
-The start of a session is decided elsewhere (hooks.py); without web hooks ZapCloud authorizes by itself, anonymously.
+The start of a session is decided elsewhere (hooks.py, native.py), and so is what becomes of it in ZapCloud (cloud.py).
 An offline charger decides alone, and ZapCloud hears of its sessions when it is back. What is observed in which order is
 that of a Zaptec Go: the card before anybody has authorized it, the completed session after the vehicle has gone.
 """
 
-from datetime import timedelta
-
-import msgspec
-
+from simulator.cloud import Cloud, calls_hooks
+from simulator.commit import commit_metadata, completed_session
 from simulator.errors import ConflictError
 from simulator.faults import Faults
-from simulator.hooks import EndCaller, StartCaller, conclude
+from simulator.hooks import StartCaller, conclude
 from simulator.kernel import Kernel, Signal
-from simulator.messages import instant_text
-from simulator.models import (
-    Attempt,
-    AuthenticationType,
-    Charger,
-    CommitMetadata,
-    Installation,
-    OperationMode,
-    Plugged,
-    Session,
-    StateId,
-)
+from simulator.models import Attempt, AuthenticationType, Charger, OperationMode, Plugged, StateId
+from simulator.native import NativeAuthorization, canonical_token, needs_card
 from simulator.ocmf import signed_session
 from simulator.readings import CURRENTS, NOMINAL_V, PHASES, is_charging, number_text
+from simulator.sessions import CommitMetadata, Session
 from simulator.world import FIRMWARE, World
 
 DEFAULT_POWER_KW = 11.0
+DIFFERS_KWH = 1.234
+"""How far a signed reading is off where it is made to be."""
+THIRD_PARTY_TRANSACTIONS = (AuthenticationType.OCPP, AuthenticationType.OCPP_NATIVE)
 
 
 class Chargers:
     """Every charger of the world, as those who stand in front of it use it."""
 
-    def __init__(self, kernel: Kernel, world: World, faults: Faults, start: StartCaller, end: EndCaller) -> None:
+    def __init__(self, kernel: Kernel, world: World, faults: Faults, start: StartCaller, cloud: Cloud) -> None:
         self._kernel = kernel
         self._world = world
         self._faults = faults
         self._start = start
-        self._end = end
+        self._native = NativeAuthorization(kernel, world)
+        self._cloud = cloud
 
     def plug(self, charger_id: str, *, driver: str = "", power_kw: float = DEFAULT_POWER_KW) -> Plugged:
         """Connect a vehicle that would draw so much, and begin to ask for its authorization.
@@ -59,6 +52,8 @@ class Chargers:
     def scan(self, charger_id: str, token: str) -> None:
         """Hold a card against the charger; ZapCloud takes it once a vehicle is connected and not yet authorized.
 
+        A charger that let a vehicle in while it was offline, without a card, notes the one it is shown later.
+
         Raises:
             ConflictError: there is no attempt that could use it.
         """
@@ -67,8 +62,10 @@ class Chargers:
         if not plugged:
             raise ConflictError("no vehicle is connected: the card must be scanned after the cable is plugged in")
         if charger.session:
-            raise ConflictError("a session is running already: the card is not needed")
-        if plugged.attempt.outcome:
+            if not charger.session.offline or charger.session.token:
+                raise ConflictError("a session is running already: the card is not needed")
+            charger.session.token = canonical_token(token)
+        elif plugged.attempt.outcome:
             if not self._world.settings.rescan:
                 raise ConflictError(f"the attempt is over ({plugged.attempt.outcome}): plug the cable in again")
             plugged = charger.plugged = self._attempt(charger, plugged.driver, plugged.power_kw)
@@ -99,12 +96,33 @@ class Chargers:
         charger.plugged = None
         session = charger.session
         if session:
-            self._stop(charger, session)
-        self._mode(charger, OperationMode.DISCONNECTED)
-        if session:
-            self._complete(charger, session)
+            self._end(charger, session, OperationMode.DISCONNECTED)
+        else:
+            self._mode(charger, OperationMode.DISCONNECTED)
         self._world.observe(charger, StateId.CURRENT_USER, "")
         return session
+
+    def stop(self, charger_id: str) -> Session:
+        """The driver holds the card against the charger again, which ends the session; the cable stays connected.
+
+        Raises:
+            ConflictError: no session runs there, or it began without a card.
+        """
+        charger = self._world.charger(charger_id)
+        if not charger.session or not charger.session.token:
+            raise ConflictError(f"no session that began with a card runs at charger {charger.id}")
+        return self._end(charger, charger.session, OperationMode.FINISHED, CommitMetadata.STOPPED_BY_RFID)
+
+    def abort(self, charger_id: str) -> Session:
+        """A fault ends the session; the cable stays connected.
+
+        Raises:
+            ConflictError: no session runs there.
+        """
+        charger = self._world.charger(charger_id)
+        if not charger.session:
+            raise ConflictError(f"no session runs at charger {charger.id}")
+        return self._end(charger, charger.session, OperationMode.FINISHED, CommitMetadata.ABORTED)
 
     def go_offline(self, charger_id: str) -> None:
         charger = self._world.charger(charger_id)
@@ -118,34 +136,12 @@ class Chargers:
         self._world.observe(charger, StateId.IS_ONLINE, "1")
         self._world.send_unsent(charger)
         for session in charger.unreported:
-            self._close(session)
+            self._cloud.close(session)
         charger.unreported.clear()
         if charger.session:
             self._world.sessions[charger.session.id] = charger.session
         if charger.plugged:
             charger.plugged.changed.set()
-
-    def replace(self, session_id: str) -> Session:
-        """ZapCloud corrects an ended session: it becomes void, without energy and duration, and another stands for it.
-
-        Published in the API's model SessionListModel (ReplacedBySessionId). That the end hook is called for both is
-        a guess.
-
-        Raises:
-            ConflictError: the session runs or was replaced before.
-        """
-        old = self._world.session(session_id)
-        if old.closed_at is None or old.replaced_by:
-            raise ConflictError("only a session that has ended, and was not replaced, can be")
-        new = msgspec.structs.replace(
-            old, id=self._world.new_id("session"), status="ended", end_tries=0, end_acknowledged_at=None
-        )
-        old.replaced_by, old.energy_kwh, old.end = new.id, 0.0, old.start
-        old.commit_metadata |= CommitMetadata.VOID
-        old.signed_session, old.end_acknowledged_at = None, None
-        for session in (old, new):
-            self._close(session)
-        return new
 
     def _attempt(self, charger: Charger, driver: str, power_kw: float) -> Plugged:
         attempt = Attempt(
@@ -162,6 +158,9 @@ class Chargers:
         if not charger.online and installation.offline_allow_anonymous:
             self._begin(charger, plugged, self._world.new_id("session"))
             return
+        if needs_card(charger, installation):
+            await self._native.ask(charger, plugged, self._begin)
+            return
         while not charger.online and not plugged.gone:
             plugged.changed = Signal()
             await self._kernel.wait(plugged.changed)
@@ -170,7 +169,7 @@ class Chargers:
         elif calls_hooks(installation) and installation.webhooks_session_start_url:
             await self._start.ask(charger, plugged, self._begin)
         else:
-            self._begin(charger, plugged, self._world.new_id("session"))
+            await self._native.ask(charger, plugged, self._begin)
 
     def _begin(self, charger: Charger, plugged: Plugged, session_id: str) -> None:
         now = self._kernel.now()
@@ -189,7 +188,8 @@ class Chargers:
             self._world.sessions[session.id] = session
         else:
             session.offline = True
-            session.commit_metadata = CommitMetadata.OFFLINE | CommitMetadata.RELIABLE_CLOCK
+        if self._world.installation_of(charger).authentication_type in THIRD_PARTY_TRANSACTIONS:
+            session.external_id = str(self._world.random("transaction").randrange(10**9, 10**10))
         charger.readings.clear()
         self._world.observe(charger, StateId.SESSION_ID, session.id)
         self._mode(charger, OperationMode.CHARGING)
@@ -197,34 +197,43 @@ class Chargers:
         plugged.attempt.session_id = session.id
         conclude(plugged, "authorized", now)
 
+    def _end(self, charger: Charger, session: Session, mode: OperationMode, how: int = 0) -> Session:
+        """The session is over; `how` are bits of CommitMetadata that say why, if that was not the cable."""
+        self._stop(charger, session)
+        self._mode(charger, mode)
+        self._complete(charger, session, how)
+        return session
+
     def _stop(self, charger: Charger, session: Session) -> None:
         """Energy flows no more, and what flowed is signed."""
         now = self._kernel.now()
-        session.signed_session = signed_session(session, now, FIRMWARE, charger.readings)
+        differs = self._faults.strikes("signed-differs", charger.id) is not None
+        session.signed_session = signed_session(
+            charger,
+            session,
+            now,
+            FIRMWARE,
+            differs_kwh=DIFFERS_KWH if differs else 0.0,
+            broken=self._faults.strikes("signature-broken", charger.id) is not None,
+        )
         self._draw(charger, session, 0.0)
         session.end = now
         charger.meter_kwh = round(charger.meter_kwh + session.energy_kwh, 3)
 
-    def _complete(self, charger: Charger, session: Session) -> None:
+    def _complete(self, charger: Charger, session: Session, how: int) -> None:
         """The charger is done with its session; ZapCloud closes it now, or once the charger is back online."""
         charger.session = None
+        if session.offline or not charger.online:
+            session.clock_ahead = charger.clock_ahead
+        ocpp_native = self._world.installation_of(charger).authentication_type == AuthenticationType.OCPP_NATIVE
+        session.commit_metadata = how | commit_metadata(charger, session, ocpp_native=ocpp_native)
         self._world.observe(charger, StateId.SIGNED_METER_VALUE, session.signed_session or "")
         self._world.observe(charger, StateId.COMPLETED_SESSION, completed_session(session, charger.clock_ahead))
         self._world.observe(charger, StateId.SESSION_ID, "")
         if charger.online:
-            self._close(session)
+            self._cloud.close(session)
         else:
-            session.commit_metadata = CommitMetadata.OFFLINE | CommitMetadata.RELIABLE_CLOCK
             charger.unreported.append(session)
-
-    def _close(self, session: Session) -> None:
-        """ZapCloud writes the end into its database and, if told to, calls the app."""
-        self._world.sessions[session.id] = session
-        session.closed_at = self._kernel.now()
-        session.status = "ended"
-        installation = self._world.installation(session.installation_id)
-        if calls_hooks(installation) and installation.webhooks_session_end_url:
-            self._kernel.spawn(self._end.tell(session), f"session end {session.id}")
 
     def _draw(self, charger: Charger, session: Session, power_kw: float) -> None:
         flowed = session.power_kw > 0
@@ -238,30 +247,3 @@ class Chargers:
 
     def _mode(self, charger: Charger, mode: OperationMode) -> None:
         self._world.observe(charger, StateId.OPERATION_MODE, str(mode.value))
-
-
-def calls_hooks(installation: Installation) -> bool:
-    return installation.authentication_type == AuthenticationType.WEB_HOOKS
-
-
-def canonical_token(scanned: str) -> str:
-    """A card as the charger reports it: `nfc-` and upper-case hexadecimal digits; what has a prefix stays as it is."""
-    if scanned.startswith(("nfc-", "ble-")):
-        return scanned
-    return "nfc-" + "".join(character for character in scanned if character not in " :-").upper()
-
-
-def completed_session(session: Session, clock_ahead: timedelta) -> str:
-    """The value of observation 723; its instants are those of the charger's clock."""
-    end = session.end or session.start
-    body = {
-        "SessionId": session.id,
-        "Energy": session.energy_kwh,
-        "StartDateTime": instant_text(session.start + clock_ahead, cloud_made=False),
-        "EndDateTime": instant_text(end + clock_ahead, cloud_made=False),
-        "ReliableClock": True,
-        "StoppedByRFID": False,
-        "AuthenticationCode": session.token or "",
-        "SignedSession": session.signed_session,
-    }
-    return msgspec.json.encode(body).decode()

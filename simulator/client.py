@@ -10,7 +10,8 @@ import msgspec
 from simulator.chargers import DEFAULT_POWER_KW
 from simulator.faults import Fault
 from simulator.kernel import Problem
-from simulator.models import Attempt, HookCall, RestRequest, Session, TimerRun, TokenRequest, UserGroup
+from simulator.models import Attempt, Card, HookCall, RestRequest, TimerRun, TokenRequest, UserGroup
+from simulator.sessions import Session, User
 from simulator.settings import Settings
 from simulator.shapes import (
     MOST_IDLE_S,
@@ -23,6 +24,7 @@ from simulator.shapes import (
     ServiceBusView,
     StreamView,
     TruthView,
+    UserView,
 )
 from simulator.visits import Visit
 
@@ -87,6 +89,18 @@ class SimulatorClient:
         path = f"/sim/installations/{installation_id}"
         return await self._ask(InstallationView, "PATCH", path, portal_settings)
 
+    async def add_user(self, installation_id: str, full_name: str, email: str, **tokens: str) -> User:
+        """A user of ZapCloud with cards: what each is called, and its number."""
+        cards = [{"token": token, "name": name} for name, token in tokens.items()]
+        body = {"full_name": full_name, "email": email, "tokens": cards}
+        return (await self._ask(UserView, "POST", f"/sim/installations/{installation_id}/users", body)).user
+
+    async def add_token(self, installation_id: str, token: str, name: str) -> Card:
+        """A card that ZapCloud lets in and that is nobody's."""
+        return await self._ask(
+            Card, "POST", f"/sim/installations/{installation_id}/tokens", {"token": token, "name": name}
+        )
+
     async def add_user_group(self, name: str, *installation_ids: str) -> UserGroup:
         """A user group whose installations share one message subscription."""
         return await self._ask(UserGroup, "POST", "/sim/usergroups", {"name": name, "installations": installation_ids})
@@ -140,6 +154,14 @@ class SimulatorClient:
         """The vehicle is full and draws no more."""
         await self._act(f"/sim/chargers/{charger_id}/finish")
 
+    async def stop(self, charger_id: str) -> str | None:
+        """The driver ends the session with the card; the cable stays connected. Returns the session's id."""
+        return await self._act(f"/sim/chargers/{charger_id}/stop")
+
+    async def abort(self, charger_id: str) -> str | None:
+        """A fault ends the session; the cable stays connected. Returns the session's id."""
+        return await self._act(f"/sim/chargers/{charger_id}/abort")
+
     async def unplug(self, charger_id: str) -> str | None:
         """Returns the id of the session that this ended, if one ran."""
         return await self._act(f"/sim/chargers/{charger_id}/unplug")
@@ -149,6 +171,14 @@ class SimulatorClient:
 
     async def go_online(self, charger_id: str) -> None:
         await self._act(f"/sim/chargers/{charger_id}/online")
+
+    async def void_session(self, session_id: str) -> None:
+        """Have ZapCloud take an ended session back."""
+        await self._act(f"/sim/sessions/{session_id}/void")
+
+    async def abandon_session(self, session_id: str) -> None:
+        """Have ZapCloud close a session that the charger never committed."""
+        await self._act(f"/sim/sessions/{session_id}/abandon")
 
     async def replace_session(self, session_id: str) -> str | None:
         """Have ZapCloud void a session; returns the id of the one that replaces it."""

@@ -12,11 +12,14 @@ from aiohttp import web
 
 from simulator.bodies import Handler, answer, read
 from simulator.chargers import Chargers
+from simulator.cloud import Cloud
 from simulator.control_messaging import MessagingControl
 from simulator.faults import Faults
 from simulator.kernel import Kernel
-from simulator.models import Charger, Installation, Session
+from simulator.models import Charger, Installation
+from simulator.native import register
 from simulator.oauth import TokenService
+from simulator.sessions import Session, User
 from simulator.settings import merged
 from simulator.shapes import (
     Advance,
@@ -29,9 +32,12 @@ from simulator.shapes import (
     InstallationView,
     Items,
     NewInstallation,
+    NewToken,
+    NewUser,
     PlugBody,
     PortalSettings,
     ScanBody,
+    UserView,
     VisitList,
 )
 from simulator.timers import Host, HostTimers
@@ -48,6 +54,7 @@ class Control:
         world: World,
         faults: Faults,
         chargers: Chargers,
+        cloud: Cloud,
         drivers: Drivers,
         timers: HostTimers,
         tokens: TokenService,
@@ -57,6 +64,7 @@ class Control:
         self._world = world
         self._faults = faults
         self._chargers = chargers
+        self._cloud = cloud
         self._drivers = drivers
         self._timers = timers
         self._tokens = tokens
@@ -73,15 +81,21 @@ class Control:
             web.get("/sim/installations", self._installations),
             web.post("/sim/installations", self._add_installation),
             web.patch("/sim/installations/{id}", self._configure),
+            web.post("/sim/installations/{id}/users", self._add_user),
+            web.post("/sim/installations/{id}/tokens", self._add_token),
             web.patch("/sim/chargers/{id}", self._change_charger),
             web.post("/sim/chargers/{id}/plug", self._plug),
             web.post("/sim/chargers/{id}/scan", self._scan),
             web.post("/sim/chargers/{id}/finish", self._act(self._chargers.finish)),
+            web.post("/sim/chargers/{id}/stop", self._act(self._chargers.stop)),
+            web.post("/sim/chargers/{id}/abort", self._act(self._chargers.abort)),
             web.post("/sim/chargers/{id}/unplug", self._act(self._chargers.unplug)),
             web.post("/sim/chargers/{id}/offline", self._act(self._chargers.go_offline)),
             web.post("/sim/chargers/{id}/online", self._act(self._chargers.go_online)),
             web.post("/sim/visits", self._schedule),
-            web.post("/sim/sessions/{id}/replace", self._act(self._chargers.replace)),
+            web.post("/sim/sessions/{id}/void", self._act(self._cloud.void)),
+            web.post("/sim/sessions/{id}/replace", self._act(self._cloud.replace)),
+            web.post("/sim/sessions/{id}/abandon", self._act(self._cloud.abandon)),
             web.post("/sim/tokens/revoke", self._revoke),
             web.get("/sim/faults", self._get_faults),
             web.put("/sim/faults", self._put_faults),
@@ -157,6 +171,20 @@ class Control:
 
         await self._kernel.perform(change)
         return answer(self._view(installation))
+
+    async def _add_user(self, request: web.Request) -> web.Response:
+        """A user of ZapCloud, with cards that open the installation's chargers."""
+        installation = self._world.installation(request.match_info["id"])
+        new = await read(request, NewUser)
+        user = User(self._world.new_id("user"), new.full_name, new.email)
+        cards = [register(installation, token.token, token.name, user) for token in new.tokens]
+        return answer(UserView(user, [card.token for card in cards]), status=201)
+
+    async def _add_token(self, request: web.Request) -> web.Response:
+        """A card that opens the installation's chargers and is nobody's."""
+        installation = self._world.installation(request.match_info["id"])
+        new = await read(request, NewToken)
+        return answer(register(installation, new.token, new.name), status=201)
 
     def _view(self, installation: Installation) -> InstallationView:
         chargers = [self._world.chargers[item] for circuit in installation.circuits for item in circuit.charger_ids]

@@ -23,6 +23,8 @@ type FaultName = Literal[
     "rest-429",
     "rest-5xx",
     "rest-slow",
+    "history-shifts",
+    "history-late",
     "oauth-refused",
     "oauth-unavailable",
     "details-403",
@@ -30,6 +32,8 @@ type FaultName = Literal[
     "details-500",
     "state-duplicated",
     "readings-persist",
+    "signature-broken",
+    "signed-differs",
     "message-lost",
     "message-stolen",
     "message-late",
@@ -48,7 +52,8 @@ type FaultName = Literal[
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """Strikes the next `next` matching calls, and after them each with `probability`.
 
-    `chargers`, if given, limits a fault of hooks, messages or states to those. `seconds` is the length of a delay
+    `chargers`, if given, limits a fault of hooks, messages, states or sessions to those. `seconds` is the length of a
+    delay
     (simulated, but real for `rest-slow`), `status` the answer of `rest-5xx`.
     """
 

@@ -14,7 +14,8 @@ import msgspec
 
 from simulator.faults import Faults
 from simulator.kernel import Kernel, Signal
-from simulator.models import AttemptOutcome, Charger, HookCall, Installation, Plugged, Poll, Session
+from simulator.models import AttemptOutcome, Charger, HookCall, Installation, Plugged, Poll
+from simulator.sessions import Session
 from simulator.webhooks import OK, Answer, HookClient, NoBearerError, session_id_of
 from simulator.world import World
 
@@ -165,8 +166,8 @@ class EndCaller:
         return msgspec.json.encode(
             {
                 keys.session_id: session.id,
-                keys.session_start: iso_utc(session.start),
-                keys.session_end: iso_utc(session.end or session.start),
+                keys.session_start: iso_utc(session.claimed_start),
+                keys.session_end: iso_utc(session.known_end or session.claimed_start),
                 keys.energy: session.energy_kwh,
                 keys.signed_session: session.signed_session,
             }

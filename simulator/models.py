@@ -10,6 +10,8 @@ from typing import Literal
 import msgspec
 
 from simulator.kernel import Signal
+from simulator.meter import MeterKey
+from simulator.sessions import Session, User
 
 
 class AuthenticationType(IntEnum):
@@ -54,6 +56,7 @@ class StateId(IntEnum):
     COMPLETED_SESSION = 723
     SIGNAL_STRENGTH = 809
     FIRMWARE = 911
+    MID_PUBLIC_KEY = 981
 
 
 CLOUD_MADE = frozenset({StateId.IS_ONLINE, StateId.IS_ENABLED, StateId.IS_STAND_ALONE})
@@ -67,20 +70,20 @@ class OperationMode(IntEnum):
     FINISHED = 5
 
 
-class CommitMetadata(IntEnum):
-    """Bits of a session's CommitMetadata (SessionCommitMetadata of ZapCloud's constants)."""
-
-    ONLINE = 1
-    OFFLINE = 2
-    RELIABLE_CLOCK = 4
-    VOID = 32
-
-
 class Circuit(msgspec.Struct):
     id: str
     name: str
     max_current_a: float
     charger_ids: list[str]
+
+
+class Card(msgspec.Struct, frozen=True):
+    """An RFID token on an installation's list: as the charger reports it, what it is called, and whose it is if
+    anybody's."""
+
+    token: str
+    name: str
+    user: User | None = None
 
 
 class Installation(msgspec.Struct):
@@ -99,6 +102,8 @@ class Installation(msgspec.Struct):
     current_user_roles: int = UserRole.USER | UserRole.OWNER
     max_current_a: float = 63.0
     offline_allow_anonymous: bool = True
+    cards: dict[str, Card] = {}
+    """Who may charge by ZapCloud's own authorization, by token."""
 
     @property
     def is_visible(self) -> bool:
@@ -152,47 +157,6 @@ class Attempt(msgspec.Struct):
     session_id: str | None = None
 
 
-type SessionStatus = Literal["running", "ended", "acknowledged", "given-up"]
-
-
-class Session(msgspec.Struct):
-    """The truth about a session. `closed_at` is when ZapCloud learnt of its end; offline that is later than `end`.
-
-    `energy_kwh` holds up to `metered_at`; since then it grows by `power_kw`.
-    """
-
-    id: str
-    charger_id: str
-    device_id: str
-    installation_id: str
-    token: str | None
-    driver: str
-    start: datetime
-    metered_at: datetime
-    meter_start_kwh: float
-    power_kw: float = 0.0
-    energy_kwh: float = 0.0
-    end: datetime | None = None
-    closed_at: datetime | None = None
-    status: SessionStatus = "running"
-    offline: bool = False
-    commit_metadata: int = CommitMetadata.ONLINE | CommitMetadata.RELIABLE_CLOCK
-    signed_session: str | None = None
-    replaced_by: str | None = None
-    end_tries: int = 0
-    end_acknowledged_at: datetime | None = None
-
-    def energy_at(self, instant: datetime) -> float:
-        grown_kwh = self.power_kw * (instant - self.metered_at).total_seconds() / 3600
-        return round(self.energy_kwh + grown_kwh, 3)
-
-    def draw(self, power_kw: float, now: datetime) -> None:
-        """From `now` on, take so much."""
-        self.energy_kwh = self.energy_at(now)
-        self.metered_at = now
-        self.power_kw = power_kw
-
-
 class Plugged:
     """A vehicle connected to a charger, and the attempt to have it charged."""
 
@@ -231,6 +195,8 @@ class Charger:
         """What ZapCloud knew of each state before that."""
         self.unsent: list[Observation] = []
         """What the charger observed while it was offline."""
+        self.meter_key: MeterKey | None = None
+        """What its meter signs with, if it is one that signs."""
         self.readings: list[tuple[datetime, float]] = []
         """Instant and session energy (kWh) of the signed readings of the running session."""
         self.plugged: Plugged | None = None

@@ -6,7 +6,8 @@ A Zaptec Go writes three decimals (`%.3f` in its firmware), a Pro up to four. Vo
 from datetime import datetime, timedelta
 from random import Random
 
-from simulator.models import Charger, OperationMode, Session, StateId
+from simulator.models import Charger, OperationMode, StateId
+from simulator.sessions import Session
 
 GO = 4
 PHASES = 3

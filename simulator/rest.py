@@ -6,32 +6,31 @@ for in vain is answered with HTTP 500 and a code (ErrorCodes of the API's consta
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from aiohttp import web
 
-from simulator import wire
+from simulator import wire, wire_sessions
 from simulator.constants import constants
 from simulator.errors import ConflictError, NotFoundError
 from simulator.faults import Faults
-from simulator.models import Charger, RestRequest, Session, TokenRequest
+from simulator.histories import Histories
+from simulator.models import Charger, RestRequest, TokenRequest
 from simulator.oauth import RETRY_AFTER_S, InvalidGrantError, RateLimit, TokenService
+from simulator.queries import (
+    FEATURE_NOT_ENABLED,
+    UNKNOWN,
+    UNKNOWN_INSTALLATION,
+    UNKNOWN_OBJECT,
+    BusinessError,
+    Query,
+    charger_not_found,
+    page,
+)
 from simulator.subscriptions import OwnerKind, Subscriptions
 from simulator.world import World
 
-DEFAULT_PAGE, MOST_PAGE = 50, 100
-UNKNOWN, UNKNOWN_OBJECT, FEATURE_NOT_ENABLED, INVALID_FORMAT, UNKNOWN_INSTALLATION = 500, 512, 526, 529, 540
-
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class BusinessError(Exception):
-    """A request that ZapCloud understands and will not serve: HTTP 500 with one of its error codes."""
-
-    def __init__(self, code: int, details: str) -> None:
-        super().__init__(details)
-        self.code = code
 
 
 class RestApi:
@@ -46,6 +45,7 @@ class RestApi:
         self._faults = faults
         self._tokens = tokens
         self._limit = limit
+        self._histories = Histories(world, faults)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -60,7 +60,8 @@ class RestApi:
             self._get("/api/chargers", self._chargers),
             self._get("/api/chargers/{id}", self._charger),
             self._get("/api/chargers/{id}/state", self._state),
-            self._get("/api/chargehistory", self._history),
+            self._get("/api/chargehistory", self._histories.charge_history),
+            self._get("/api/sessions/archived", self._histories.archived),
         ]
 
     def _get(self, path: str, handler: Handler) -> web.RouteDef:
@@ -144,11 +145,11 @@ class RestApi:
         session = self._world.sessions.get(request.match_info["id"].lower())
         if session is None:
             return web.Response(status=404)
-        return web.json_response(wire.session_end_data(session, self._world.now()))
+        return web.json_response(wire_sessions.session_end_data(session, self._world.now()))
 
     async def _installations(self, request: web.Request) -> web.Response:
         visible = [item for item in self._world.installations.values() if item.is_visible]
-        return self._page(request, [wire.installation_item(item) for item in visible])
+        return page(Query(request), visible, wire.installation_item)
 
     async def _installation(self, request: web.Request) -> web.Response:
         try:
@@ -169,11 +170,11 @@ class RestApi:
         query = Query(request)
         wanted = query.text("InstallationId")
         chargers = [
-            wire.charger_item(charger, self._world.installation_of(charger))
+            charger
             for charger in self._world.chargers.values()
             if wanted in (None, charger.installation_id) and self._world.installation_of(charger).is_visible
         ]
-        return self._page(request, chargers)
+        return page(query, chargers, lambda one: wire.charger_item(one, self._world.installation_of(one)))
 
     async def _charger(self, request: web.Request) -> web.Response:
         charger = self._world.chargers.get(request.match_info["id"].lower())
@@ -199,67 +200,6 @@ class RestApi:
             states = wire.charger_states(charger, now, metered_live=not reports)
             self._states[charger.id] = (now, states)
         return states
-
-    async def _history(self, request: web.Request) -> web.Response:
-        """Closed sessions that began in the asked-for span; in no useful order unless SortProperty names one."""
-        query = Query(request)
-        since, until = query.instant("From"), query.instant("To")
-        installation_id, charger_id = query.text("InstallationId"), query.text("ChargerId")
-        sessions = [
-            session
-            for session in self._world.sessions.values()
-            if session.closed_at is not None
-            and installation_id in (None, session.installation_id)
-            and charger_id in (None, session.charger_id)
-            and (since is None or since <= session.start)
-            and (until is None or session.start < until)
-        ]
-        sort = (query.text("SortProperty") or "Id").lower()
-        keys: dict[str, Callable[[Session], Any]] = {
-            "startdatetime": lambda session: session.start,
-            "enddatetime": lambda session: session.closed_at,
-        }
-        descending = query.text("SortDescending") == "true"
-        sessions.sort(key=keys.get(sort, lambda session: session.id), reverse=descending)
-        items = [wire.history_item(session, self._world.chargers[session.charger_id]) for session in sessions]
-        return self._page(request, items)
-
-    def _page(self, request: web.Request, items: list[wire.Json]) -> web.Response:
-        query = Query(request)
-        size = min(query.number("PageSize") or DEFAULT_PAGE, MOST_PAGE)
-        first = query.number("PageIndex") * size
-        pages = -(-len(items) // size)
-        return web.json_response({"Pages": pages, "Data": items[first : first + size], "Message": None})
-
-
-class Query:
-    """A request's query; names are matched whatever their case, as ASP.NET does."""
-
-    def __init__(self, request: web.Request) -> None:
-        self._values = {name.lower(): value for name, value in request.query.items()}
-
-    def text(self, name: str) -> str | None:
-        value = self._values.get(name.lower())
-        return value.lower() if value and name.endswith("Id") else value
-
-    def number(self, name: str) -> int:
-        text = self._values.get(name.lower(), "0")
-        if not text.isdecimal():
-            raise BusinessError(INVALID_FORMAT, f"{name} must be a number")
-        return int(text)
-
-    def instant(self, name: str) -> datetime | None:
-        """A timestamp; without an offset it is UTC."""
-        text = self._values.get(name.lower())
-        try:
-            found = datetime.fromisoformat(text) if text else None
-        except ValueError as error:
-            raise BusinessError(INVALID_FORMAT, f"{name} must be ISO 8601") from error
-        return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
-
-
-def charger_not_found() -> web.Response:
-    return web.json_response({"errorCode": UNKNOWN_OBJECT, "message": "Charger not found."}, status=404)
 
 
 def invalid_grant(description: str) -> web.Response:

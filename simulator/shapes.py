@@ -7,6 +7,7 @@ import msgspec
 
 from simulator.chargers import DEFAULT_POWER_KW
 from simulator.servicebus.broker import Counts
+from simulator.sessions import User
 from simulator.truth import Count, Known, ObservationRecord
 from simulator.visits import Power, Seconds, Visit
 
@@ -70,6 +71,24 @@ class PortalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     offline_allow_anonymous: bool | msgspec.UnsetType = msgspec.UNSET
     is_required_authentication: bool | msgspec.UnsetType = msgspec.UNSET
     current_user_roles: Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An RFID token, and what it is called."""
+
+    token: str
+    name: str
+
+
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    full_name: str
+    email: str
+    tokens: list[NewToken] = []
+
+
+class UserView(msgspec.Struct, frozen=True):
+    user: User
+    tokens: list[str]
 
 
 class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

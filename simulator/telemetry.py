@@ -9,8 +9,9 @@ from random import Random
 
 from simulator import readings
 from simulator.agenda import Agenda
-from simulator.models import Charger, Installation, Session, StateId
+from simulator.models import Charger, Installation, StateId
 from simulator.ocmf import signed_reading
+from simulator.sessions import Session
 from simulator.subscriptions import Subscriptions
 from simulator.world import FIRMWARE, World
 
@@ -71,7 +72,7 @@ class Telemetry:
         last = charger.readings[-1][0] if charger.readings else session.start
         if now - last >= timedelta(seconds=self._world.settings.signed_every_s):
             charger.readings.append((now, session.energy_at(now)))
-            self._world.observe(charger, StateId.SIGNED_METER_VALUE, signed_reading(session, now, FIRMWARE))
+            self._world.observe(charger, StateId.SIGNED_METER_VALUE, signed_reading(charger, session, now, FIRMWARE))
 
     def _source(self, charger: Charger) -> Random:
         return self._world.random(f"telemetry {charger.id}")

@@ -3,14 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from simulator.models import AuthenticationType, Charger, Circuit, Installation, Observation, Session, StateId
+from simulator.models import AuthenticationType, Charger, Circuit, Installation, Observation, StateId
 from simulator.readings import is_charging, number_text
 from simulator.world import World
 
 type Json = dict[str, Any]
 
 TN_3_PHASE = 4
-FIRMWARE_VERSION = {"Major": 2, "Minor": 4, "Build": 2, "Revision": 4, "MajorRevision": 0, "MinorRevision": 4}
 
 
 def naive(instant: datetime | None) -> str | None:
@@ -19,38 +18,6 @@ def naive(instant: datetime | None) -> str | None:
         return None
     text = f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03}"
     return text.rstrip("0").rstrip(".")
-
-
-def session_end_data(session: Session, now: datetime) -> Json:
-    """The model SessionEndData; SessionEnd is null until ZapCloud has closed the session."""
-    return {
-        "SessionId": session.id,
-        "SessionStart": naive(session.start),
-        "SessionEnd": naive(session.end) if session.closed_at else None,
-        "Energy": session.energy_kwh if session.end else session.energy_at(now),
-        "SignedSession": session.signed_session if session.closed_at else None,
-    }
-
-
-def history_item(session: Session, charger: Charger) -> Json:
-    """The model SessionListModel of a closed session. Of third-party sessions ZapCloud knows no user."""
-    item: Json = {
-        "Id": session.id,
-        "DeviceId": session.device_id,
-        "StartDateTime": naive(session.start),
-        "EndDateTime": naive(session.closed_at),
-        "CommitEndDateTime": naive(session.end),
-        "Energy": session.energy_kwh,
-        "CommitMetadata": session.commit_metadata,
-        "ChargerId": session.charger_id,
-        "DeviceName": charger.name,
-        "TokenName": session.token,
-        "ExternallyEnded": session.status == "acknowledged",
-        "ChargerFirmwareVersion": FIRMWARE_VERSION,
-        "SignedSession": session.signed_session,
-        "ReplacedBySessionId": session.replaced_by,
-    }
-    return {key: value for key, value in item.items() if value is not None}
 
 
 def charger_item(charger: Charger, installation: Installation) -> Json:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from simulator.errors import NotFoundError
+from simulator.meter import MeterKey
 from simulator.models import (
     CLOUD_MADE,
     Attempt,
@@ -16,12 +17,13 @@ from simulator.models import (
     Observation,
     OperationMode,
     RestRequest,
-    Session,
     StateId,
     TimerRun,
     TokenRequest,
     UserGroup,
 )
+from simulator.ocmf import SIGNING_DEVICE_TYPE
+from simulator.sessions import Session
 from simulator.settings import Settings
 
 SERIAL_PREFIXES = {1: "ZPR", 4: "ZAP"}
@@ -42,6 +44,8 @@ class World:
         self.user_groups: dict[str, UserGroup] = {}
         self.chargers: dict[str, Charger] = {}
         self.sessions: dict[str, Session] = {}
+        self.closed: list[Session] = []
+        """Those that ZapCloud has closed, in the order in which it did."""
         self.attempts: list[Attempt] = []
         self.calls: list[HookCall] = []
         self.requests: list[RestRequest] = []
@@ -115,6 +119,9 @@ class World:
         self.observe(charger, StateId.IS_ENABLED, "1")
         self.observe(charger, StateId.IS_STAND_ALONE, "1")
         self.observe(charger, StateId.FIRMWARE, FIRMWARE)
+        if device_type == SIGNING_DEVICE_TYPE:
+            charger.meter_key = MeterKey(self.random(f"meter {charger.id}"))
+            self.observe(charger, StateId.MID_PUBLIC_KEY, charger.meter_key.public_key)
         return charger
 
     def observe(self, charger: Charger, state_id: int, value: str, *, age: timedelta = NO_AGE) -> None:

@@ -10,7 +10,8 @@ import msgspec
 from shared.zapcloud.hooks import parse_instant
 from simulator.demo.live import Live
 from simulator.demo.morning import INGRID, OLA, PEOPLE, STRANGER
-from simulator.models import Attempt, HookCall, Session
+from simulator.models import Attempt, HookCall
+from simulator.sessions import Session
 from simulator.shapes import TruthView
 
 _TOLERANCE_KWH = 0.0005

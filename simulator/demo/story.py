@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from simulator.client import SimulatorClient
-from simulator.models import Attempt, HookCall, Session
+from simulator.models import Attempt, HookCall
+from simulator.sessions import Session
 
 type Event = dict[str, Any]
 

@@ -173,7 +173,8 @@ async def test_installations_and_their_hierarchy(simulator, rest):
     await simulator.configure(site.id, webhooksAuthPayload="username=a&password=b")
     one = (await rest.get(f"/api/installation/{site.id}")).json()
     assert (one["Id"], one["Name"], one["WebhooksAuthPayload"]) == (site.id, "Harbour", "username=a&password=b")
-    assert (await rest.get("/api/installation")).json() == {"Pages": 1, "Data": [one], "Message": None}
+    listed = {"Pages": 1, "Data": [one], "Message": None, "TotalCount": 1}
+    assert (await rest.get("/api/installation")).json() == listed
     tree = (await rest.get(f"/api/installation/{site.id}/hierarchy")).json()
     assert tree["NetworkType"] == 4
     (circuit,) = tree["Circuits"]
