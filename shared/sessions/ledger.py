@@ -200,6 +200,7 @@ def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
         token_name=view.token_name,
         external_id=view.external_id,
         history=view.history,
+        archived=view.archived,
     )
 
 

@@ -37,7 +37,7 @@ class PastSessions:
         """Store what is new in a page of sessions that are over; how many of them there were. With `anew`, signed meter
         values for which there was no key are looked at again."""
         over = [one for one in sessions if is_ours_to_log(one, installation)]
-        known = await self._known(installation.id, over, anew=anew) if source is Source.CHARGE_HISTORY else {}
+        known = await self._known(installation.id, over, source, anew=anew)
         new = [one for one in over if known.get(one.report.session_id) != self._key(installation.id, one, source)]
         for start in range(0, len(new), _AT_ONCE):
             await asyncio.gather(*(self._store(installation.id, one, source) for one in new[start : start + _AT_ONCE]))
@@ -55,9 +55,11 @@ class PastSessions:
     def _key(self, installation_id: str, one: PastSession, source: Source) -> str:
         return report_fact(one.report, source, installation_id, known_of(one), self._clock()).key
 
-    async def _known(self, installation_id: str, over: Sequence[PastSession], *, anew: bool) -> dict[str, str | None]:
-        """Which statement of charge history each session's entry was drawn from, as far as entries are listed where
-        they would be."""
+    async def _known(
+        self, installation_id: str, over: Sequence[PastSession], source: Source, *, anew: bool
+    ) -> dict[str, str | None]:
+        """Which statement of the source each session's entry was drawn from, as far as entries are listed where they
+        would be."""
         starts = [one.report.start for one in over if one.report.start]
         if not starts:
             return {}
@@ -69,7 +71,9 @@ class PastSessions:
                 entries += page
                 after = page[-1].row_key
         return {
-            entry.session_id: entry.history for entry in entries if not (anew and entry.signature == Verdict.NO_KEY)
+            entry.session_id: entry.archived if source is Source.ARCHIVED_SESSIONS else entry.history
+            for entry in entries
+            if not (anew and entry.signature == Verdict.NO_KEY)
         }
 
 

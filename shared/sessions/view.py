@@ -115,7 +115,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     token_name: str | None = None
     external_id: str | None = None
     history: str | None = None
-    """Names the newest statement of charge history that is part of this."""
+    archived: str | None = None
+    """Name the statements of charge history and of the archive that are part of this."""
     weight: int = 0
     timeline: tuple[Fact, ...] = ()
 
@@ -161,7 +162,8 @@ def fold(session_id: str, facts: tuple[Fact, ...], replaced: SessionView | None 
         signature=signed.data.get("verdict") if signed else _unassessed(_first("signedSession", stated)),
         token_name=_first("tokenName", stated),
         external_id=_first("externalId", stated),
-        history=next((fact.key for fact in ends if fact.source == Source.CHARGE_HISTORY), None),
+        history=_key_of(Source.CHARGE_HISTORY, ends),
+        archived=_key_of(Source.ARCHIVED_SESSIONS, ends),
         weight=len(timeline) + (replaced.weight if replaced else 0),
         timeline=timeline,
     )
@@ -229,6 +231,10 @@ def _by_authority(fact: Fact) -> tuple[Any, ...]:
 def _unassessed(document: str | None) -> str | None:
     """The verdict on a document nobody looked at: that it has no signature is seen at once."""
     return "unsigned" if document is not None and not has_signature(document) else None
+
+
+def _key_of(source: Source, ends: list[Fact]) -> str | None:
+    return next((fact.key for fact in ends if fact.source == source), None)
 
 
 def _is_taken_back(data: dict[str, Any]) -> bool:

@@ -37,7 +37,8 @@ class SessionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     token_name: str | None = None
     external_id: str | None = None
     history: str | None = None
-    """Names the newest statement of charge history that the entry was drawn from."""
+    archived: str | None = None
+    """Name the statements of charge history and of the archive that the entry was drawn from."""
 
     @property
     def partition(self) -> str:

@@ -1,0 +1,310 @@
+"""A storm over the session log: `python -m tests.sessions.storm [--sessions 10000] [--chargers 200] [--seed 1]`.
+
+Drivers come and go at every charger for hours of simulated time. Answers to starts are lost, ends are lost, late, twice
+and out of order, ZapCloud's API refuses and fails, chargers are offline, some for days, sessions are replaced and taken
+back, storage is cut and freezes, the host is killed, credentials are rotated. Afterwards the log, as the API lists it,
+is held against the simulator's truth.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import msgspec
+
+from devhost.stack import Ports, Site, Stack, running_stack, storage_connection_string
+from simulator.faults import Fault
+from simulator.models import Session
+from simulator.shapes import InstallationView
+from simulator.visits import Plug, Visit
+from tests.cable import Cable, cable_to
+from tests.sessions.accounting import Account, account
+
+START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
+FAULTS = {
+    "start-request-lost": Fault(probability=0.01),
+    "start-answer-lost": Fault(probability=0.03),
+    "start-duplicated": Fault(probability=0.02),
+    "start-delayed": Fault(probability=0.01, seconds=8),
+    "end-request-lost": Fault(probability=0.3),
+    "end-answer-lost": Fault(probability=0.05),
+    "end-duplicated": Fault(probability=0.05),
+    "end-delayed": Fault(probability=0.1, seconds=900),
+    "end-garbage-first": Fault(probability=0.01),
+    "rest-429": Fault(probability=0.1),
+    "rest-5xx": Fault(probability=0.1),
+    "message-late": Fault(probability=0.02, seconds=20),
+    "message-reordered": Fault(probability=0.02),
+    "message-duplicated": Fault(probability=0.02),
+    "oauth-unavailable": Fault(probability=0.1),
+}
+DRIVERS = 300
+STEP_SECONDS = 60.0
+DAY_SECONDS = 86400.0
+TIMERS_OF_THE_AFTERMATH = frozenset({"reconcile"})
+SETTINGS = {"ZAPBRIDGE_HOOK_BUDGET_SECONDS": "2", "ZAPBRIDGE_ARCHIVED_SESSIONS": "read"}
+SIMULATED = {
+    "end_retry_for_s": 150,
+    "telemetry_every_s": 0,
+    "pulse_every_s": 0,
+    "signed_every_s": 0,
+    "consumers_within_s": 2,
+}
+
+
+class Storm:
+    def __init__(
+        self, stack: Stack, cable: Cable, view: InstallationView, random: Random, say: Callable[[str], None]
+    ) -> None:
+        self._stack = stack
+        self._cable = cable
+        self._view = view
+        self._random = random
+        self._say = say
+        self._settings = {"ZAPBRIDGE_TABLES": cable.connection_string, **SETTINGS}
+        self._asleep: list[str] = []
+        self._away: dict[str, datetime] = {}
+        self._deeds = 0
+
+    async def rage(self, sessions: int) -> Account:
+        simulator = self._stack.simulator
+        cards = await self._register_drivers()
+        await simulator.change_settings(**SIMULATED)
+        await simulator.set_faults(FAULTS)
+        each = -(-sessions // len(self._view.chargers))
+        await simulator.schedule(*(self._visit(charger.id, list(cards), each) for charger in self._view.chargers))
+        await self._until_all_have_left(sessions)
+        await self._aftermath()
+        log = [entry async for entry in self._log()]
+        return account(await simulator.sessions(), log, {f"nfc-{card}": driver for card, driver in cards.items()})
+
+    async def _register_drivers(self) -> dict[str, str]:
+        cards = {f"04B10000{number:06X}": f"Driver {number}" for number in range(DRIVERS)}
+        async with self._stack.host.management() as management:
+            for card, driver in cards.items():
+                (await management.put("/tokens", json={"token": card, "driver": driver})).raise_for_status()
+        return cards
+
+    def _visit(self, charger_id: str, cards: list[str], plugs: int) -> Visit:
+        random = self._random
+        return Visit(
+            charger=charger_id,
+            driver="somebody",
+            after_s=random.uniform(0, 600),
+            plugs=[
+                Plug(
+                    token=random.choice(cards) if random.random() < 0.97 else f"04BAD000{random.randrange(99):06X}",
+                    scan_after_s=random.uniform(3, 40),
+                    power_kw=random.choice([3.7, 7.4, 11.0, 22.0]),
+                    charge_s=random.uniform(60, 900),
+                    idle_s=random.uniform(0, 120),
+                    pause_before_s=random.uniform(20, 240),
+                )
+                for _ in range(plugs)
+            ],
+        )
+
+    async def _until_all_have_left(self, sessions: int) -> None:
+        began, reported = time.monotonic(), 0
+        while (await self._stack.simulator.clock()).busy:
+            await self._minute()
+            minutes = round(((await self._stack.simulator.clock()).now - START) / timedelta(minutes=1))
+            if minutes >= reported + 30:
+                reported = minutes
+                took_place = len(await self._stack.simulator.sessions())
+                self._say(
+                    f"{took_place} of about {sessions} sessions, {minutes / 60:.1f} h simulated, {self._deeds} deeds, "
+                    f"{time.monotonic() - began:.0f} s"
+                )
+
+    async def _minute(self) -> None:
+        """A minute passes, in which something may be done to the app, the chargers or the sessions."""
+        await self._come_back()
+        deeds: list[tuple[float, Callable[[], Awaitable[None]]]] = [
+            (0.3, self._go_offline),
+            (0.15, self._correct_sessions),
+            (0.02, self._cut_storage),
+            (0.01, self._freeze_storage),
+            (0.01, self._kill_the_host),
+            (0.02, self._rotate),
+        ]
+        for probability, deed in deeds:
+            if self._random.random() < probability:
+                self._deeds += 1
+                await deed()
+        await self._pass(STEP_SECONDS)
+
+    async def _pass(self, seconds: float) -> None:
+        await self._stack.simulator.advance(seconds)
+        await self._stack.wait_for_listeners()
+
+    async def _go_offline(self) -> None:
+        charger = self._random.choice(self._view.chargers).id
+        if charger in self._away or charger in self._asleep:
+            return
+        await self._stack.simulator.go_offline(charger)
+        if self._random.random() < 0.05:
+            self._asleep.append(charger)
+        else:
+            now = (await self._stack.simulator.clock()).now
+            self._away[charger] = now + timedelta(minutes=self._random.uniform(5, 120))
+
+    async def _come_back(self) -> None:
+        now = (await self._stack.simulator.clock()).now
+        for charger, until in list(self._away.items()):
+            if until <= now:
+                del self._away[charger]
+                await self._stack.simulator.go_online(charger)
+
+    async def _correct_sessions(self) -> None:
+        """ZapCloud replaces a session, or takes one back, minutes or hours after it ended."""
+        ended = [one for one in await self._stack.simulator.sessions() if _may_be_corrected(one)]
+        if not ended:
+            return
+        session = self._random.choice(ended)
+        if self._random.random() < 0.5:
+            await self._stack.simulator.replace_session(session.id)
+        else:
+            await self._stack.simulator.void_session(session.id)
+
+    async def _cut_storage(self) -> None:
+        await self._cable.cut()
+        await self._stack.simulator.advance(self._random.uniform(10, 90))
+        await self._cable.mend()
+
+    async def _freeze_storage(self) -> None:
+        self._cable.freeze()
+        frozen = asyncio.create_task(self._stack.simulator.advance(self._random.uniform(1, 5)))
+        await asyncio.wait([frozen], timeout=20)
+        await self._cable.mend()
+        await frozen
+
+    async def _kill_the_host(self) -> None:
+        """At some instant of a minute in which much goes on."""
+        minute = asyncio.create_task(self._stack.simulator.advance(20))
+        await asyncio.wait([minute], timeout=self._random.uniform(0, 1))
+        await self._stack.host.process.stop(9)
+        await minute
+        await self._start_host()
+
+    async def _start_host(self, **settings: str) -> None:
+        stack = self._stack
+        stack.host = await stack.start_host("host", stack.ports.host, self._settings | settings)
+        await stack.simulator.attach_host(stack.host.url, stack.host.master_key)
+
+    async def _rotate(self) -> None:
+        await self._stack.simulator.revoke_tokens()
+        await self._stack.simulator.rotate_messaging(self._view.id)
+
+    async def _aftermath(self) -> None:
+        """Nothing fails any more. The chargers that slept come back days later, and a day after that everything that
+        ZapCloud knows was read again, and asked for."""
+        self._say(f"the storm is over; {len(self._asleep)} chargers stay offline for three days")
+        await self._stack.simulator.set_faults({})
+        for charger in self._away:
+            await self._stack.simulator.go_online(charger)
+        await self._pass(1800)
+        await self._only_reconcile()
+        await self._stack.simulator.advance(3 * DAY_SECONDS)
+        self._say("the chargers that slept are back")
+        for charger in self._asleep:
+            await self._stack.simulator.go_online(charger)
+        await self._pass(DAY_SECONDS + 1200)
+        self._say("what ZapCloud never knew is asked for")
+        await self._stack.host.process.stop()
+        await self._start_host()
+        await self._pass(3720)
+
+    async def _only_reconcile(self) -> None:
+        """The other timers would run thousands of times in the days to come, for nothing."""
+        stack = self._stack
+        async with self._admin() as admin:
+            functions = (await admin.get("/admin/functions")).json()
+        names = [
+            one["name"]
+            for one in functions
+            if any(binding["type"] == "timerTrigger" for binding in one["config"]["bindings"])
+        ]
+        await stack.host.process.stop()
+        others = {f"AzureWebJobs.{name}.Disabled": "true" for name in names if name not in TIMERS_OF_THE_AFTERMATH}
+        await self._start_host(**others)
+
+    def _admin(self) -> httpx.AsyncClient:
+        host = self._stack.host
+        return httpx.AsyncClient(base_url=host.url, headers={"x-functions-key": host.master_key}, timeout=600)
+
+    async def _log(self) -> Any:
+        async with self._stack.host.management() as management:
+            parameters = {"installation": self._view.id, "from": "2026-02-01T00:00:00Z", "limit": "1000"}
+            cursor: str | None = ""
+            while cursor is not None:
+                page = (
+                    await management.get("/sessions", params=parameters | ({"cursor": cursor} if cursor else {}))
+                ).json()
+                for entry in page["items"]:
+                    yield entry
+                cursor = page["cursor"]
+
+
+def _may_be_corrected(session: Session) -> bool:
+    return session.closed_at is not None and session.replaced_by is None and not session.commit_metadata & 32
+
+
+async def storm(
+    folder: Path, sessions: int, chargers: int, seed: int, say: Callable[[str], None] = lambda _: None
+) -> Account:
+    ports = Ports.free()
+    async with (
+        cable_to(storage_connection_string(ports)) as cable,
+        running_stack(
+            folder,
+            ports=ports,
+            start=START,
+            seed=seed,
+            settings={"ZAPBRIDGE_TABLES": cable.connection_string, **SETTINGS},
+            streams={"storm": Site("Storm", chargers)},
+        ) as stack,
+    ):
+        (view,) = stack.installations
+        return await Storm(stack, cable, view, Random(seed), say).rage(sessions)
+
+
+def faults_of(result: Account) -> Iterator[str]:
+    """What is wrong with the outcome, in words."""
+    for what, found in (
+        ("are missing", result.missing),
+        ("are there twice", result.twice),
+        ("are false", result.false),
+        ("are not what they were", result.wrong),
+    ):
+        if found:
+            yield f"{len(found)} {what}, such as {found[0]}"
+
+
+async def main(arguments: argparse.Namespace) -> int:
+    def say(text: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201
+
+    say(f"seed {arguments.seed}")
+    with tempfile.TemporaryDirectory(prefix="zapbridge-storm-") as folder:
+        result = await storm(Path(folder), arguments.sessions, arguments.chargers, arguments.seed, say)
+    say(msgspec.json.encode(result).decode()[:6000])
+    found = list(faults_of(result))
+    say("; ".join(found) or "every session is in the log once, and is what it was")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="storm", description="A storm over the session log.")
+    parser.add_argument("--sessions", type=int, default=10_000)
+    parser.add_argument("--chargers", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    sys.exit(asyncio.run(main(parser.parse_args())))
