@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.observations.reader import ChargerReader
     from shared.security.identity import Identity
     from shared.security.secrets import SecretStore
+    from shared.sessions.attribution import Attribution
     from shared.sessions.end import EndHook
     from shared.sessions.ledger import Ledger
     from shared.sessions.lockout import LockoutWatch
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from shared.storage.quarantine import Quarantine
     from shared.storage.streams import StreamRecords
     from shared.storage.table import Tables
-    from shared.storage.tokens import Tokens
     from shared.streams.host_control import HostControl
     from shared.streams.intake import StreamIntake
     from shared.streams.rotation import Refresher
@@ -92,7 +92,7 @@ def build_streams(
     records: "StreamRecords",
     installations: "Installations",
     chargers: "Chargers",
-    tokens: "Tokens",
+    attribution: "Attribution",
     authorizations: "Authorizations",
     decisions: "Decisions",
     quarantine: "Quarantine",
@@ -121,9 +121,7 @@ def build_streams(
     addresses = {stream.name: stream.address(os.environ) for stream in streams}
     fingerprints = {name: one.fingerprint(settings.identity_key) for name, one in addresses.items() if one}
     states, history = ChargerStates(tables, STATIC_IDS), ChargerHistory(tables)
-    observed = ObservedSessions(
-        clock, settings.identity_key, tokens, authorizations, decisions, installations, ledger, end_hook
-    )
+    observed = ObservedSessions(clock, attribution, authorizations, decisions, installations, ledger, end_hook)
     intake = StreamIntake(
         ObservationStore(Places(clock, chargers), states, history),
         quarantine,

@@ -8,12 +8,10 @@ hook should have been heard of is noted down for `shared/sessions/lockout.py` to
 from datetime import datetime, timedelta
 
 from shared import telemetry
-from shared.access.card import normalize, token_id
-from shared.access.verdict import judge
 from shared.clock import Clock
 from shared.errors import InvalidInput
 from shared.identifiers import canonical_uuid
-from shared.sessions.claim import token_key
+from shared.sessions.attribution import Attribution
 from shared.sessions.end import EndHook
 from shared.sessions.evidence import EvidenceRecorder
 from shared.sessions.ledger import Ledger
@@ -21,7 +19,6 @@ from shared.sessions.view import Event, Source
 from shared.storage.authorizations import Authorizations, Claim
 from shared.storage.decisions import Decisions, Expectation
 from shared.storage.installations import Installations
-from shared.storage.tokens import Tokens
 from shared.zapcloud.completed import read_completed
 from shared.zapcloud.hooks import EndReport
 
@@ -37,8 +34,7 @@ class ObservedSessions:
     def __init__(
         self,
         clock: Clock,
-        identity_key: str,
-        tokens: Tokens,
+        attribution: Attribution,
         authorizations: Authorizations,
         decisions: Decisions,
         installations: Installations,
@@ -46,8 +42,7 @@ class ObservedSessions:
         end_hook: EndHook,
     ) -> None:
         self._clock = clock
-        self._identity_key = identity_key
-        self._tokens = tokens
+        self._attribution = attribution
         self._authorizations = authorizations
         self._evidence = EvidenceRecorder(authorizations)
         self._decisions = decisions
@@ -61,7 +56,7 @@ class ObservedSessions:
 
     async def token_scanned(self, installation_id: str, charger_id: str, token: str, at: datetime) -> None:
         """A card was held against the charger (722)."""
-        if (identity := self._token_id(token)) is not None:
+        if (identity := self._attribution.token_id(token)) is not None:
             await self._expect(installation_id, "token", charger_id, self._by_our_clock(at), token=identity)
 
     async def session_running(self, installation_id: str, charger_id: str, session: str, at: datetime) -> None:
@@ -94,35 +89,13 @@ class ObservedSessions:
             return
         if installation_id and await self._is_from_before(installation_id, completed.report):
             return
-        identity = self._token_id(completed.token)
+        identity = self._attribution.token_id(completed.token)
         known: dict[str, str | bool] = {"chargerId": charger_id, "reliableClock": completed.reliable_clock}
         if identity:
             known["tokenId"] = identity
         view = await self._end_hook.record(completed.report, Source.COMPLETED_SESSION, installation_id, known)
-        if identity and installation_id and not view.start_known:
-            await self._attribute(view.session_id, installation_id, charger_id, identity, view.start)
-
-    async def _attribute(
-        self, session_id: str, installation_id: str, charger_id: str, identity: str, start: datetime | None
-    ) -> None:
-        """A session nobody authorized through us, such as one begun offline, belongs to the driver of its card, if the
-        card might charge then and there."""
-        stored = await self._tokens.get(identity)
-        began = start or self._clock()
-        if stored is None or not judge(stored.token, installation_id, charger_id, began).lets_in:
-            return
-        claim = Claim(
-            session_id=session_id,
-            installation_id=installation_id,
-            charger_id=charger_id,
-            request_key=token_key(identity),
-            at=began,
-            mode="",
-            verdict="unchecked",
-            token_id=identity,
-            driver=stored.token.driver,
-        )
-        await self._ledger.attributed(claim)
+        if identity and installation_id:
+            await self._attribution.attribute(view, identity)
 
     async def _is_from_before(self, installation_id: str, report: EndReport) -> bool:
         """Whether a session ended before we were told of its installation: chargers go on naming their last one."""
@@ -155,9 +128,3 @@ class ObservedSessions:
                 kind=kind, charger_id=charger_id, at=at, due=now + PATIENCE, token_id=token, session_id=session
             )
             await self._decisions.expect(installation_id, expectation)
-
-    def _token_id(self, token: str) -> str | None:
-        try:
-            return token_id(self._identity_key, normalize(token)) if token else None
-        except InvalidInput:
-            return None  # not a card: the charger writes other things there too, such as an app user's id

@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.billing.signed import Verdict
 from shared.clock import Clock
+from shared.sessions.attribution import Attribution
 from shared.sessions.end import EndHook
 from shared.sessions.ledger import Ledger, instant_text, report_fact
 from shared.sessions.meter import MeterValues
@@ -23,12 +24,19 @@ _PAGE = 1000
 
 class PastSessions:
     def __init__(
-        self, clock: Clock, index: SessionIndex, ledger: Ledger, end_hook: EndHook, meter_values: MeterValues
+        self,
+        clock: Clock,
+        index: SessionIndex,
+        ledger: Ledger,
+        end_hook: EndHook,
+        attribution: Attribution,
+        meter_values: MeterValues,
     ) -> None:
         self._clock = clock
         self._index = index
         self._ledger = ledger
         self._end_hook = end_hook
+        self._attribution = attribution
         self._meter_values = meter_values
 
     async def take(
@@ -49,11 +57,32 @@ class PastSessions:
         report = one.report
         if one.replaced_by:
             await self._ledger.replaced(report.session_id, one.replaced_by, report.start)
-        view = await self._end_hook.record(report, source, installation_id, known_of(one))
+        known = self._known_of(one)
+        view = await self._end_hook.record(report, source, installation_id, known)
+        if card := known.get("tokenId"):
+            await self._attribution.attribute(view, card)
         await self._meter_values.look_at(view)
 
     def _key(self, installation_id: str, one: PastSession, source: Source) -> str:
-        return report_fact(one.report, source, installation_id, known_of(one), self._clock()).key
+        return report_fact(one.report, source, installation_id, self._known_of(one), self._clock()).key
+
+    def _known_of(self, one: PastSession) -> Mapping[str, Any]:
+        """What ZapCloud says of a session besides its figures; a card's number is kept as its id alone."""
+        card = self._attribution.card_in(one.token_name)
+        said: dict[str, Any] = {
+            "chargerId": one.charger_id,
+            "commitMetadata": one.commit,
+            "abandoned": one.abandoned or None,
+            "replacedBy": one.replaced_by,
+            "userId": one.user_id,
+            "userName": one.user_name,
+            "userEmail": one.user_email,
+            "tokenId": card,
+            "tokenName": None if card else one.token_name,
+            "externalId": one.external_id,
+            "energyDetails": [[instant_text(at), energy_kwh] for at, energy_kwh in one.energy_details] or None,
+        }
+        return {name: value for name, value in said.items() if value is not None}
 
     async def _known(
         self, installation_id: str, over: Sequence[PastSession], source: Source, *, anew: bool
@@ -81,20 +110,3 @@ def is_ours_to_log(one: PastSession, installation: Installation) -> bool:
     """Whether a session is over, and ended after we were told of its installation: what was before, others bill."""
     end = one.report.end
     return end is not None and (installation.since is None or end >= installation.since)
-
-
-def known_of(one: PastSession) -> Mapping[str, Any]:
-    """What ZapCloud says of a session besides its figures."""
-    said: dict[str, Any] = {
-        "chargerId": one.charger_id,
-        "commitMetadata": one.commit,
-        "abandoned": one.abandoned or None,
-        "replacedBy": one.replaced_by,
-        "userId": one.user_id,
-        "userName": one.user_name,
-        "userEmail": one.user_email,
-        "tokenName": one.token_name,
-        "externalId": one.external_id,
-        "energyDetails": [[instant_text(at), energy_kwh] for at, energy_kwh in one.energy_details] or None,
-    }
-    return {name: value for name, value in said.items() if value is not None}

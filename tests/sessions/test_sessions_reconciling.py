@@ -10,12 +10,15 @@ import pytest
 from functions.services import Services, build
 from shared.access.card import token_id
 from shared.billing.local_clock import Interval
+from shared.observations.folding import fold as fold_observations
+from shared.observations.observation import Observation
 from shared.sessions.energy import intervals_of
 from shared.sessions.flags import Flag
 from shared.sessions.view import SessionView, Source, Status
 from shared.storage.authorizations import Claim
 from shared.storage.installations import Installation
 from shared.storage.session_index import SessionEntry
+from shared.storage.tokens import Token
 from simulator.app import Options, Simulator, serve
 from simulator.client import SimulatorClient
 from simulator.faults import Fault, FaultName
@@ -230,3 +233,127 @@ async def test_a_session_charged_over_the_hour_is_told_by_the_hour_of_the_instal
     parts = intervals_of(await site.view(session_id), "Europe/Oslo", Interval.HOUR)
     assert sum(part.energy_kwh for part in parts) == Decimal(22)
     assert [str(part.start) for part in parts] == [f"2026-03-02 0{hour}:00:00+00:00" for hour in (6, 7, 8)]
+
+
+async def test_a_native_installation_has_a_log_of_whom_zapcloud_let_in(site: Site) -> None:
+    await site.client.add_user(site.installation, "Kari Nordmann", "kari@example.com", Blue="04A1B2C3000001")
+    await site.client.add_token(site.installation, "04A1B2C3000002", "Guest card")
+    await site.client.configure(site.installation, isRequiredAuthentication=True)
+    views = []
+    for card in ("04A1B2C3000001", "04A1B2C3000002"):
+        await site.client.plug(site.chargers[0])
+        await site.client.scan(site.chargers[0], card)
+        await site.client.advance(HOUR)
+        session_id = await site.client.unplug(site.chargers[0]) or ""
+        await site.reconcile()
+        views.append(await site.view(session_id))
+    assert [(view.driver, view.token_name) for view in views] == [
+        ("Kari Nordmann", "Blue"),
+        ("Guest card", "Guest card"),
+    ]
+    assert all(view.energy_kwh == 11.0 and view.billable for view in views)
+
+
+async def test_a_card_that_zapcloud_names_by_its_number_is_that_cards_drivers_and_its_number_is_not_kept(
+    site: Site,
+) -> None:
+    card = "04A1B2C3000003"
+    identity = token_id(IDENTITY_KEY, card)
+    await site.services.tokens.put(Token(id=identity, token=card, driver="Ola"))
+    await site.client.configure(site.installation, authenticationType=1)
+    await site.client.plug(site.chargers[0])
+    await site.client.go_offline(site.chargers[1])
+    await site.client.plug(site.chargers[1])
+    await site.client.scan(site.chargers[1], card)
+    await site.client.advance(HOUR)
+    session_id = await site.client.unplug(site.chargers[1]) or ""
+    await site.client.go_online(site.chargers[1])
+    await site.reconcile()
+    view = await site.view(session_id)
+    assert (view.driver, view.token_id, view.token_name) == ("Ola", identity, None)
+    assert card not in str(view)
+
+
+async def test_a_session_that_zapcloud_takes_back_is_not_billable_any_more(site: Site) -> None:
+    session_id = await site.charge()
+    await site.reconcile()
+    assert (await site.view(session_id)).billable
+    await site.client.void_session(session_id)
+    await site.client.advance(600)
+    await site.reconcile()
+    view = await site.view(session_id)
+    assert (view.billable, Flag.VOID in view.flags) == (False, True)
+    assert not (await site.listed())[session_id].billable
+
+
+async def test_what_only_the_archive_tells_is_in_the_log(site: Site) -> None:
+    session_id = await site.charge()
+    await site.client.set_faults({"history-shifts": Fault(probability=1.0)})
+    await site.client.advance(60)
+    await site.reconcile()
+    assert (await site.view(session_id)).source == Source.ARCHIVED_SESSIONS
+
+
+class TestSigned:
+    """At chargers whose meters sign (Pro MID)."""
+
+    @pytest.fixture
+    async def site(self, site: Site) -> Site:
+        view = await site.client.add_installation("Signed", 1, device_type=1)
+        await site.services.installations.put(Installation(id=view.id))
+        site.installation, site.chargers = view.id, [view.chargers[0].id]
+        await site.services.directory.reload(view.id)
+        return site
+
+    def key(self, site: Site) -> str:
+        return site.world.charger(site.chargers[0]).states[981].value
+
+    async def observe_key(self, site: Site) -> None:
+        observation = Observation(site.chargers[0], 981, MONDAY_MORNING, self.key(site), device_type=1)
+        await site.services.streams.intake.keep(fold_observations([observation]))
+
+    async def test_a_valid_signature_is_found_with_the_key_the_charger_tells(self, site: Site) -> None:
+        await self.observe_key(site)
+        session_id = await site.charge(hours=1.5)
+        await site.reconcile()
+        view = await site.view(session_id)
+        assert (view.signature, view.source, view.energy_kwh) == ("valid", Source.SIGNED_METER_VALUE, 16.5)
+        assert (await site.listed())[session_id].signature == "valid"
+        parts = intervals_of(view, "Europe/Oslo", Interval.QUARTER_HOUR)
+        assert [float(part.energy_kwh) for part in parts] == [2.75] * 6
+        assert not any(part.estimated for part in parts)
+
+    async def test_without_a_key_it_is_said_so_and_looked_at_again_once_there_is_one(self, site: Site) -> None:
+        session_id = await site.charge()
+        await site.reconcile()
+        assert (await site.view(session_id)).signature == "no-key"
+        await self.observe_key(site)
+        await site.client.advance(25 * HOUR)
+        await site.reconcile()
+        assert (await site.view(session_id)).signature == "valid"
+
+    async def test_a_broken_signature_counts_for_nothing_and_is_told(
+        self, site: Site, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await self.observe_key(site)
+        await site.client.set_faults({"signature-broken": Fault(next=1)})
+        session_id = await site.charge()
+        await site.reconcile()
+        view = await site.view(session_id)
+        assert (view.signature, view.source, view.energy_kwh) == ("invalid", Source.CHARGE_HISTORY, 11.0)
+        assert Flag.SIGNATURE_INVALID in view.flags
+        assert "session.signature_invalid" in caplog.text
+
+    async def test_what_the_meter_signed_stands_over_charge_history(self, site: Site) -> None:
+        await self.observe_key(site)
+        await site.client.set_faults({"signed-differs": Fault(next=1)})
+        session_id = await site.charge()
+        await site.reconcile()
+        view = await site.view(session_id)
+        assert (view.signature, view.energy_kwh, view.contradicted) == ("valid", 12.234, True)
+
+
+async def test_a_meter_that_does_not_sign_is_said_to_be_unsigned(site: Site) -> None:
+    session_id = await site.charge()
+    await site.reconcile()
+    assert (await site.view(session_id)).signature == "unsigned"
