@@ -11,11 +11,14 @@ from pathlib import Path
 import msgspec
 
 from bench.decoding import decode_and_fold
+from bench.exporting import exporting
 from bench.figures import Figure
 from bench.imports import import_time
 from bench.latency import starts_among_pollers
+from bench.listing import listing
 from bench.overhead import handler_overhead
 from bench.rates import session_starts, without_storage
+from bench.reconciling import reconciling
 from bench.roundtrips import storage_requests
 from bench.sides import running_bench
 from bench.storing import storing
@@ -33,6 +36,9 @@ class Size(msgspec.Struct, frozen=True):
     stream_rounds: int
     stream_messages: int
     stream_chargers: tuple[int, ...]
+    listed_sessions: int
+    exported_sessions: tuple[int, int]
+    reconciled_sessions: int
 
 
 DEFAULT = Size(
@@ -45,6 +51,9 @@ DEFAULT = Size(
     stream_rounds=4,
     stream_messages=5120,
     stream_chargers=(100, 1000, 10_000),
+    listed_sessions=100_000,
+    exported_sessions=(2000, 20_000),
+    reconciled_sessions=2000,
 )
 QUICK = Size(
     rounds=2,
@@ -56,6 +65,9 @@ QUICK = Size(
     stream_rounds=1,
     stream_messages=512,
     stream_chargers=(100,),
+    listed_sessions=500,
+    exported_sessions=(100, 500),
+    reconciled_sessions=120,
 )
 _BATCH = 256
 
@@ -72,6 +84,12 @@ async def figures(size: Size) -> AsyncIterator[Figure]:
     say("storing stream messages")
     async for figure in storing(size.stream_rounds, size.stream_messages, size.stream_chargers):
         yield figure
+    say(f"listing {size.listed_sessions:,} sessions")
+    async for figure in listing(size.listed_sessions):
+        yield figure
+    say(f"reconciling {size.reconciled_sessions:,} sessions")
+    async for figure in reconciling(size.reconciled_sessions):
+        yield figure
     with tempfile.TemporaryDirectory(prefix="zapbridge-bench-") as folder:
         say("starting storage, simulator and app")
         async with running_bench(Path(folder)) as bench, bench.baseline() as baseline:
@@ -85,6 +103,9 @@ async def figures(size: Size) -> AsyncIterator[Figure]:
                 yield figure
             say("requests to storage")
             async for figure in storage_requests(bench, size.samples):
+                yield figure
+            say("exporting sessions")
+            async for figure in exporting(bench, *size.exported_sessions, Path(folder)):
                 yield figure
 
 

@@ -56,8 +56,8 @@ class Api:
     async def post(self, path: str) -> Any:
         return await self._call("POST", path)
 
-    async def delete(self, path: str) -> None:
-        await self._call("DELETE", path)
+    async def delete(self, path: str) -> Any:
+        return await self._call("DELETE", path)
 
     async def pages(self, path: str, **parameters: str) -> AsyncIterator[list[dict[str, Any]]]:
         """A list page by page, each as large as the API gives."""
@@ -67,6 +67,28 @@ class Api:
             page = await self._call("GET", path, {"limit": str(_PAGE)} | parameters | more)
             yield page["items"]
             cursor = page["cursor"]
+
+    async def files(self, path: str, **parameters: str) -> AsyncIterator[bytes]:
+        """A CSV file that comes in pages; each says in its `Link` (RFC 8288) what is to be asked for next.
+
+        An answer that httpx keeps the content of is part of a cycle, and stays in memory until the garbage collector
+        comes by; so it is read as a stream, which keeps none.
+        """
+        asked: dict[str, str] | None = parameters
+        while asked is not None:
+            try:
+                async with self._http.stream("GET", path, params=asked) as response:
+                    if not response.is_success:
+                        await response.aread()
+                        raise _failure(response, self.url)
+                    content = b"".join([chunk async for chunk in response.aiter_bytes()])
+            except httpx.TransportError as error:
+                raise self._unreachable(error) from error
+            if not response.headers.get("content-type", "").startswith("text/csv"):
+                raise self._not_ours()
+            yield content
+            following = response.links.get("next")
+            asked = dict(httpx.URL(following["url"]).params) if following else None
 
     async def is_up(self) -> bool:
         """Whether the app says of itself that it is up; no answer is none."""
@@ -81,14 +103,20 @@ class Api:
         try:
             response = await self._http.request(method, path, params=parameters, json=content)
         except httpx.TransportError as error:
-            reason = f"{self.url} does not answer ({type(error).__name__})"
-            raise Failure(Exit.UNREACHABLE, f"{reason}; is the app running, and this machine online?") from error
+            raise self._unreachable(error) from error
         if not response.is_success:
             raise _failure(response, self.url)
         try:
             return response.json() if response.content else None
         except ValueError as error:
-            raise Failure(Exit.UNREACHABLE, f"what answers at {self.url} is not zapbridge") from error
+            raise self._not_ours() from error
+
+    def _unreachable(self, error: httpx.TransportError) -> Failure:
+        reason = f"{self.url} does not answer ({type(error).__name__})"
+        return Failure(Exit.UNREACHABLE, f"{reason}; is the app running, and this machine online?")
+
+    def _not_ours(self) -> Failure:
+        return Failure(Exit.UNREACHABLE, f"what answers at {self.url} is not zapbridge")
 
 
 def _failure(response: httpx.Response, url: str) -> Failure:

@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from cli import chargers, doctor, health, hooks, installations, secrets, sessions, setup, tokens
+from cli import (
+    backup,
+    chargers,
+    doctor,
+    drivers,
+    export,
+    health,
+    hooks,
+    installations,
+    restore,
+    secrets,
+    sessions,
+    setup,
+    tokens,
+)
 from cli.context import Options
 from cli.output import Output
 from cli.target import Choice
@@ -44,8 +58,12 @@ app.command(short_help="What would happen with web hooks on, and why.")(doctor.d
 app.add_typer(hooks.hooks, name="hooks", short_help="What to paste into Zaptec Portal.")
 app.add_typer(installations.installations, name="installations", short_help="Which there are; change their modes.")
 app.add_typer(tokens.tokens, name="tokens", short_help="Cards: import, export, seen.")
-app.command(short_help="The session log.")(sessions.sessions)
+app.add_typer(drivers.drivers, name="drivers", short_help="People: enter, export, erase.")
+sessions.sessions.command("export")(export.export)
+app.add_typer(sessions.sessions, name="sessions", short_help="The session log; export it for a spreadsheet.")
 app.command(short_help="What the chargers do now.")(chargers.state)
 app.command(short_help="Is the app up, and its streams moving?")(health.health)
 app.command(short_help="What opens what, without secrets.")(health.credentials)
 app.add_typer(secrets.secrets, name="secrets", short_help="Change secrets while all runs.")
+app.add_typer(backup.backup, name="backup", short_help="Backups: which there are; make one.")
+app.command(short_help="A backup into an empty account.")(restore.restore)

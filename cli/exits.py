@@ -37,6 +37,10 @@ class Exit(IntEnum):
     """A write failed, and not everything could be taken back."""
     LOCKOUT = 16
     """Drivers would be locked out, so that the mode was not changed."""
+    BACKUP_UNUSABLE = 17
+    """The backup is not whole, was changed, or does not fit; nothing was written."""
+    RESTORE_DIFFERS = 18
+    """All was written, and what is in the account differs from the backup."""
 
 
 class Failure(Exception):

@@ -71,7 +71,7 @@ async def _open_azure(target: AzureTarget, exits: AsyncExitStack) -> tuple[str, 
     from shared.security.key_vault import KeyVaultSecretStore
     from shared.streams.azure_host import AzureHost, resource_manager
 
-    credential = await exits.enter_async_context(_operator())
+    credential = await exits.enter_async_context(operator())
     arm = resource_manager(target.arm_url, _KEYS_API_VERSION, credential)
     secrets = KeyVaultSecretStore(target.key_vault_url, credential)
     hooks, streams = (
@@ -91,7 +91,7 @@ async def _open_azure(target: AzureTarget, exits: AsyncExitStack) -> tuple[str, 
     return str(found.get("default") or next(iter(found.values()))), Sites(secrets, hooks, streams)
 
 
-def _operator() -> "ChainedTokenCredential":
+def operator() -> "ChainedTokenCredential":
     """Whoever is signed in: by the variables AZURE_…, as the managed identity of a machine that has one (which one,
     AZURE_CLIENT_ID says), by azd, or by az."""
     from azure.identity.aio import (

@@ -1,6 +1,6 @@
 """`zapctl sessions`: the session log of a time."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +10,11 @@ from cli.installations import id_of, known_installations
 from cli.opening import App
 from cli.output import Output, Rows, counted, lines, local
 
+sessions = typer.Typer()
 
-def sessions(
+
+@sessions.callback(invoke_without_command=True)
+def show(
     context: typer.Context,
     since: Annotated[
         str, typer.Option("--from", metavar="TIME", help="From then on; 31 days before --to if left out.")
@@ -23,9 +26,13 @@ def sessions(
 ) -> None:
     """The session log, by start. A TIME is a day (2026-03-01) or an instant (2026-03-01T06:00, in this machine's zone
     if it names none)."""
+    if context.invoked_subcommand is not None:
+        if since or until or installation:
+            raise typer.BadParameter(f"the options go after {context.invoked_subcommand}")
+        return
     parameters = {"from": instant("--from", since), "to": instant("--to", until)}
 
-    async def show(app: App, output: Output) -> None:
+    async def look(app: App, output: Output) -> None:
         if installation:
             parameters["installation"] = await id_of(app.api, installation)
         found: list[dict[str, Any]] = []
@@ -43,21 +50,24 @@ def sessions(
             ),
         )
 
-    run(context, show)
+    run(context, look)
 
 
 _COLUMNS = ("Start", "End", "Driver", "kWh", "Status", "Installation", "Charger", "Session")
 
 
-def instant(option: str, text: str) -> str:
-    """A day or an instant as RFC 3339, "" for none; raises typer.BadParameter."""
+def instant(option: str, text: str, zone: tzinfo | None = None) -> str:
+    """A day or an instant as RFC 3339, "" for none; in `zone`, or that of this machine, unless it names another. Raises
+    typer.BadParameter."""
     if not text:
         return ""
     try:
         given = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter("a time is written 2026-03-01 or 2026-03-01T06:00+01:00", param_hint=option) from None
-    return (given if given.tzinfo else given.astimezone()).isoformat()
+    if given.tzinfo is None:
+        given = given.replace(tzinfo=zone) if zone else given.astimezone()
+    return given.isoformat()
 
 
 async def _names(app: App) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """`zapctl tokens`: the registered cards as a file, and the cards that were shown and nobody has registered."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +17,15 @@ from cli.exits import Exit, Failure
 from cli.installations import find, known_installations
 from cli.opening import App
 from cli.output import Output, Rows, counted, lines, local, masked
+from cli.private_file import write_private
 from cli.token_file import Fault
 from cli.token_import import ImportStopped, stored_cards, write
 from cli.token_plan import Plan, Step, plan
 
 tokens = typer.Typer(help="The cards that may charge: import, export, and those nobody knows.", no_args_is_help=True)
 
+_ENCODING = "utf-8-sig"
+"""With a byte order mark, which spreadsheets need to see that it is UTF-8."""
 _MOST_SHOWN = 30
 """Lines of a plan that stand above the question whether to write it."""
 _ShowCards = Annotated[bool, typer.Option("--show-cards", help="Whole card numbers, not their last four characters.")]
@@ -87,7 +89,7 @@ def export_file(
         cards = sorted((one.card for one in stored.values()), key=lambda card: (card.driver or "", card.token))
         text = token_file.write(cards)
         if file:
-            _write_private(file, text)
+            write_private(file, text, _ENCODING)
             output.result(
                 {"file": str(file), "cards": len(cards)}, lambda: lines(f"{counted(len(cards), 'card')} in {file}.")
             )
@@ -225,14 +227,3 @@ def _tell_stop(stopped: ImportStopped, planned: Plan, output: Output, *, show_ca
         raise Failure(Exit.IMPORT_PARTIAL, f"{reason}; once it works again the same command completes it")
     taken_back = f"what had been written before ({counted(stopped.written, 'card')}) was taken back"
     raise Failure(Exit.IMPORT_UNDONE, f"the import stopped: {stopped}; {taken_back}")
-
-
-def _write_private(path: Path, text: str) -> None:
-    """With a byte order mark, which spreadsheets need to see that it is UTF-8; complete or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(text.encode("utf-8-sig"))
-        draft.replace(path)
-    except OSError as error:
-        raise Failure(Exit.NOT_DONE, f"{path} cannot be written: {error.strerror}") from error

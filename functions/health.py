@@ -16,10 +16,10 @@ health = func.Blueprint()
 @health.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_health(req: func.HttpRequest) -> func.HttpResponse:
     """Up means: configured, and storage answers and can be read by this version."""
-    from shared.storage.credentials import SCHEMA_VERSION
+    from shared.storage.schema import SCHEMA_VERSION
 
     try:
-        if await services().credentials.schema_version() <= SCHEMA_VERSION:
+        if await services().schema.version() <= SCHEMA_VERSION:
             return answer({"status": "up"})
         telemetry.warning("health.schema_newer", reason="the tables were written by a newer version")
     except ConfigurationError as error:
@@ -36,7 +36,7 @@ async def get_health_details(req: func.HttpRequest) -> func.HttpResponse:
     return answer(
         {
             "status": "up",
-            "storage": {"schemaVersion": await services().credentials.schema_version()},
+            "storage": {"schemaVersion": await services().schema.version()},
             "streams": await _streams(),
             "credentials": await _credentials(),
             "quarantine": {"count": len(quarantined), "newest": quarantined[0].at if quarantined else None},

@@ -14,6 +14,7 @@ maintenance = func.Blueprint()
 @timed
 async def sweep(timer: func.TimerRequest) -> None:
     """Complete what a crash or an outage left half done."""
+    await services().upgrade.advance()
     await services().sweep.run()
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from shared.access.directory import Directory
     from shared.backup.backup import Backup
     from shared.behind import Behind
+    from shared.privacy.erasure import Erasures
+    from shared.privacy.export import PersonExport
+    from shared.privacy.retention import Retention
     from shared.readiness.readiness import Readiness
     from shared.replay import Replay
     from shared.security.access_tokens import TokenService
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from shared.storage.authorizations import Authorizations
     from shared.storage.credentials import Credentials
     from shared.storage.decisions import Decisions
+    from shared.storage.drivers import Drivers
     from shared.storage.installations import Installations
     from shared.storage.quarantine import Quarantine
     from shared.storage.schema import Schema
@@ -64,6 +68,10 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     listing: "Listing"
     installations: "Installations"
     tokens: "Tokens"
+    drivers: "Drivers"
+    erasures: "Erasures"
+    person_export: "PersonExport"
+    retention: "Retention"
     authorizations: "Authorizations"
     decisions: "Decisions"
     quarantine: "Quarantine"
@@ -101,12 +109,18 @@ def services() -> Services:
 def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.access.directory import Directory
     from shared.behind import Behind
+    from shared.privacy.erasure import Erasures
+    from shared.privacy.export import PersonExport
+    from shared.privacy.lasting import LastingErasure
+    from shared.privacy.places import Places
+    from shared.privacy.retention import Retention
     from shared.readiness.readiness import Readiness
     from shared.replay import Replay
     from shared.security.access_tokens import TokenService
     from shared.security.hook_credentials import HookCredentials, configured_credentials
     from shared.security.validator import Validator
     from shared.sessions.admission import Admission
+    from shared.sessions.attribution import Attribution
     from shared.sessions.end import EndHook
     from shared.sessions.figures import Figures
     from shared.sessions.intake import Intake
@@ -125,12 +139,12 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.storage.chargers import Chargers
     from shared.storage.credentials import Credentials
     from shared.storage.decisions import Decisions
+    from shared.storage.drivers import Drivers
     from shared.storage.installations import Installations, OutagePolicy
     from shared.storage.quarantine import Quarantine
     from shared.storage.reconciliation import Reconciliation
     from shared.storage.schema import Schema
     from shared.storage.session_index import SessionIndex
-    from shared.storage.sessions import Sessions
     from shared.storage.streams import StreamRecords
     from shared.storage.table import Tables
     from shared.storage.tokens import Tokens
@@ -171,7 +185,8 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         entra = EntraTokens(clock, settings.entra_issuer, settings.entra_audience, settings.entra_jwks_url)
     directory = Directory(clock, installations, chargers, zapcloud.chargers if zapcloud else None)
     behind = Behind()
-    log = Sessions(tables)
+    drivers = Drivers(tables)
+    log = LastingErasure(clock, settings.identity_key, tables, drivers, anonymised=settings.retention_sessions_days > 0)
     ledger = Ledger(clock, log, index, behind)
     outage = Outage(
         clock,
@@ -188,6 +203,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     probe = ZapCloudProbe(zapcloud) if zapcloud else None
     admission = Admission(clock, tokens, authorizations, decisions, ledger, behind, probe)
     end_hook = EndHook(tokens, authorizations, ledger, intake)
+    attribution = Attribution(clock, settings.identity_key, tokens, ledger)
     streams = build_streams(
         settings,
         clock,
@@ -198,7 +214,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         records=records,
         installations=installations,
         chargers=chargers,
-        tokens=tokens,
+        attribution=attribution,
         authorizations=authorizations,
         decisions=decisions,
         quarantine=quarantine,
@@ -208,10 +224,11 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     reconciler = None
     if zapcloud:
         meter_values = MeterValues(MeterKeys(clock, settings.meter_key_of, chargers, streams.reader), ledger)
-        past = PastSessions(clock, index, ledger, end_hook, meter_values)
+        past = PastSessions(clock, index, ledger, end_hook, attribution, meter_values)
         marks = Reconciliation(tables)
         archive = settings.archived_sessions == "read"
         reconciler = Reconciler(clock, installations, marks, past, zapcloud, archive=archive)
+    places = Places(settings.identity_key, tables, log, tokens)
     return Services(
         settings=settings,
         clock=clock,
@@ -247,6 +264,10 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         listing=Listing(index),
         installations=installations,
         tokens=tokens,
+        drivers=drivers,
+        erasures=Erasures(clock, settings.identity_key, tables, drivers, log, tokens, quarantine, ledger, places),
+        person_export=PersonExport(clock, settings.identity_key, drivers, tokens, quarantine, ledger, places),
+        retention=Retention(clock, tables, drivers, log, quarantine, ledger, settings.kept_days),
         authorizations=authorizations,
         decisions=decisions,
         quarantine=quarantine,

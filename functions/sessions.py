@@ -1,14 +1,15 @@
 """The management API's session log."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 import msgspec
 
-from functions.encoding import answer, instant_parameter, limit_parameter, managed
+from functions.encoding import answer, managed
 from functions.levels import API_LEVEL
 from functions.services import services
+from functions.session_query import found, session_query, with_energy_so_far
 from shared.errors import InvalidInput, NotFound
 from shared.identifiers import canonical_uuid
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from shared.sessions.view import SessionView
 
 sessions = func.Blueprint()
-
-_LONGEST_CURSOR = 300
 
 
 class TimelineItem(msgspec.Struct, rename="camel"):
@@ -61,32 +60,16 @@ class SessionDetails(SessionOutput, rename="camel", kw_only=True):
 @sessions.route("sessions", methods=["GET"], auth_level=API_LEVEL)
 @managed
 async def list_sessions(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.sessions.listing import DEFAULT_SPAN
-
-    wanted = req.params.get("installation")
-    if wanted and canonical_uuid(wanted) is None:
-        raise InvalidInput("a parameter is wrong", {"installation": "must be a UUID"})
-    end = instant_parameter(req, "to") or services().clock() + timedelta(seconds=1)
-    start = instant_parameter(req, "from") or end - DEFAULT_SPAN
-    limit = limit_parameter(req)
-    ids: list[str | None] = [canonical_uuid(wanted)]
-    if not wanted:
-        ids = [installation.id for installation in await services().installations.all()] + [None]
-    await services().behind.settled()
-    cursor = req.params.get("cursor")
-    if cursor and len(cursor) > _LONGEST_CURSOR:
-        raise InvalidInput("the cursor cannot be used", {"cursor": "is longer than any we ever answered with"})
-    page = await services().listing.page(ids, start, end, cursor, limit)
+    page = await found(session_query(req))
     items = [msgspec.convert(entry, SessionOutput, from_attributes=True) for entry in page.items]
-    return answer({"items": await _with_energy_so_far(items), "cursor": page.cursor})
+    return answer({"items": items, "cursor": page.cursor})
 
 
 @sessions.route("sessions/{id}", methods=["GET"], auth_level=API_LEVEL)
 @managed
 async def get_session(req: func.HttpRequest) -> func.HttpResponse:
-    view = await _view(req)
-    (details,) = await _with_energy_so_far([msgspec.convert(view, SessionDetails, from_attributes=True)])
-    return answer(details)
+    (view,) = await with_energy_so_far([await _view(req)])
+    return answer(msgspec.convert(view, SessionDetails, from_attributes=True))
 
 
 class EnergyItem(msgspec.Struct, rename="camel"):
@@ -122,22 +105,3 @@ async def _view(req: func.HttpRequest) -> "SessionView":
     if view is None:
         raise NotFound("no session of that id")
     return view
-
-
-async def _with_energy_so_far[T: SessionOutput](sessions: list[T]) -> list[T]:
-    """Sessions under way show what their chargers have counted up to now."""
-    from shared.sessions.view import OPEN, Source
-    from shared.streams.running import UnderWay, energy_so_far_kwh
-
-    under_way = [
-        UnderWay(one.session_id, one.charger_id, one.installation_id)
-        for one in sessions
-        if one.status in OPEN and one.charger_id and one.installation_id
-    ]
-    energies = await energy_so_far_kwh(services().streams.reader, under_way)
-    return [
-        msgspec.structs.replace(one, energy_kwh=energies[one.session_id], source=Source.OBSERVATION)
-        if one.session_id in energies
-        else one
-        for one in sessions
-    ]

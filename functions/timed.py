@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 
+from functions.services import services
 from shared import telemetry
 from shared.errors import ConfigurationError, ZapbridgeError
 
@@ -12,11 +13,12 @@ Timed = Callable[[func.TimerRequest], Awaitable[None]]
 
 
 def timed(handler: Timed) -> Timed:
-    """A timer's handler; an app that is not set up yet has nothing to do."""
+    """A timer's handler; an app that is not set up yet has nothing to do, and one older than its tables must not."""
 
     @functools.wraps(handler)
     async def guarded(timer: func.TimerRequest) -> None:
         try:
+            await services().upgrade.require_fitting()
             await handler(timer)
         except ConfigurationError as error:
             telemetry.warning("app.not_configured", reason=str(error))

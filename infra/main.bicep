@@ -70,6 +70,26 @@ param meterKeys string = '{}'
 @description('Whether finished sessions are read from the archive of ZapCloud too.')
 param archivedSessions string = 'leave'
 
+@minValue(0)
+@maxValue(36500)
+@description('After how many days a session loses its driver and keeps its energy; 0 for never.')
+param retentionSessionsDays int = 0
+
+@minValue(0)
+@maxValue(36500)
+@description('For how many days refused starts and unknown cards are kept; 0 for ever.')
+param retentionDecisionsDays int = 90
+
+@minValue(0)
+@maxValue(36500)
+@description('For how many days the minutes of what chargers metered are kept; 0 for ever.')
+param retentionHistoryDays int = 90
+
+@minValue(0)
+@maxValue(36500)
+@description('For how many days bodies that nobody could read are kept; 0 for ever.')
+param retentionQuarantineDays int = 90
+
 @allowed([
   'function-key'
   'entra'
@@ -144,6 +164,30 @@ param tablesRedundancy string = 'Standard_ZRS'
 ])
 @description('Copies of what the hosts store, which is only the package, keys and locks.')
 param hostRedundancy string = 'Standard_ZRS'
+
+@allowed([
+  'Standard_LRS'
+  'Standard_ZRS'
+  'Standard_GRS'
+  'Standard_RAGRS'
+  'Standard_GZRS'
+  'Standard_RAGZRS'
+])
+@description('Copies of the backups; by default in a second region, which a region without a pair does not have.')
+param backupsRedundancy string = 'Standard_GRS'
+
+@minValue(1)
+@maxValue(365)
+@description('Days for which no backup can be changed or deleted.')
+param backupImmutableDays int = 30
+
+@minValue(1)
+@maxValue(3650)
+@description('Days after which backups are deleted; not fewer than they are immutable for.')
+param backupRetentionDays int = 90
+
+@description('The immutability policy of the backups was locked by hand, and templates leave it alone.')
+param backupsLocked bool = false
 
 @description('Reach storage and vault through private endpoints alone.')
 param privateNetwork bool = false
@@ -277,6 +321,23 @@ module tables 'modules/tables.bicep' = {
   }
 }
 
+module backups 'modules/backups.bicep' = {
+  name: 'backups'
+  scope: group
+  params: {
+    name: 'zapbackups${suffix}'
+    location: location
+    tags: tags
+    redundancy: backupsRedundancy
+    private: privateNetwork
+    principalId: hooksIdentity.outputs.principalId
+    immutableDays: backupImmutableDays
+    locked: backupsLocked
+    retentionDays: backupRetentionDays
+    suffix: suffix
+  }
+}
+
 module vault 'modules/vault.bicep' = {
   name: 'vault'
   scope: group
@@ -317,6 +378,7 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
     subnetId: network!.outputs.endpointsSubnetId
     vaultId: vault.outputs.id
     tablesId: tables.outputs.id
+    backupsId: backups.outputs.id
     hostStorageIds: [
       hooksStorage.outputs.id
       streamsStorage.outputs.id
@@ -396,6 +458,11 @@ module hooksSettings 'modules/hooks-settings.bicep' = {
     backfillChargersPerMinute: backfillChargersPerMinute
     meterKeys: meterKeys
     archivedSessions: archivedSessions
+    retentionSessionsDays: retentionSessionsDays
+    retentionDecisionsDays: retentionDecisionsDays
+    retentionHistoryDays: retentionHistoryDays
+    retentionQuarantineDays: retentionQuarantineDays
+    backupsUrl: backups.outputs.url
     entraIssuer: entraIssuer
     entraAudience: entraAudience
     entraJwksUrl: entraJwksUrl
@@ -482,6 +549,10 @@ output ZAPBRIDGE_HOOKS_SITE_ID string = hooksSite.outputs.id
 output ZAPBRIDGE_STREAMS_SITE_ID string = streamsSite.outputs.id
 output ZAPBRIDGE_KEY_VAULT_URL string = vault.outputs.url
 output ZAPBRIDGE_ARM_URL string = environment().resourceManager
+
+// What zapctl backup and zapctl restore are given.
+output ZAPBRIDGE_TABLES_URL string = tables.outputs.url
+output ZAPBRIDGE_BACKUPS_URL string = backups.outputs.url
 
 // What is pasted into Zaptec Portal.
 output ZAPBRIDGE_SESSION_START_URL string = '${hooksSite.outputs.url}/api/hooks/session-start'

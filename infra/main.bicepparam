@@ -35,6 +35,10 @@ param zoneRedundant = false
 
 param tablesRedundancy = 'Standard_ZRS'
 param hostRedundancy = 'Standard_ZRS'
+param backupsRedundancy = 'Standard_GRS'
+param backupImmutableDays = 30
+param backupRetentionDays = 90
+param backupsLocked = false
 param logRetentionDays = 30
 param logTableRequests = false
 param availabilityTest = true

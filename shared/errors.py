@@ -9,6 +9,7 @@ ZapbridgeError
 ├── LimitExceeded           an entity or transaction that Table Storage would refuse
 ├── StorageUnavailable      Table Storage did not answer in time; nothing may be assumed about the last write
 ├── SecretStoreUnavailable  the store of secrets did not answer, or refused; try later
+├── BackupUnusable          a backup is not whole, was changed, or does not fit the account it is restored into
 ├── HostControlFailed       the host of the streams could not be told to refresh or restart; try later
 └── ZapCloudError           ZapCloud's API refused or failed
     └── ZapCloudUnavailable ZapCloud's API did not answer, or asked to be left alone; try later
@@ -54,6 +55,10 @@ class StorageUnavailable(ZapbridgeError):
 
 
 class SecretStoreUnavailable(ZapbridgeError):
+    pass
+
+
+class BackupUnusable(ZapbridgeError):
     pass
 
 

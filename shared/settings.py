@@ -74,6 +74,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Public keys of meters that sign: a JSON object from charger ids or serials to keys; see docs/energy.md."""
     archived_sessions: Literal["read", "leave"] = "leave"
     """Whether finished sessions are read from ZapCloud's archive too, besides charge history."""
+    retention_sessions_days: int = 0
+    """After how many days a session loses its driver and keeps its energy; 0 for never, here and below."""
+    retention_decisions_days: int = 90
+    """How long refused starts and unknown cards are kept."""
+    retention_history_days: int = 90
+    """How long the minutes of what chargers metered are kept."""
+    retention_quarantine_days: int = 90
+    """How long bodies that nobody could read are kept."""
     backups: str = ""
     """Where backups go: the address of a blob container, or a connection string; empty for none."""
     managed_identity_client_id: str = ""
@@ -109,6 +117,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def outage_policy_of(self) -> dict[str, str]:
         """`outage_policies` by installation id in small letters."""
         return {place.lower(): policy for place, policy in _policies(self.outage_policies).items()}
+
+    @property
+    def kept_days(self) -> dict[str, int]:
+        """How long each kind of data is kept, in days; 0 for as long as there is storage."""
+        return {
+            "sessions": self.retention_sessions_days,
+            "decisions": self.retention_decisions_days,
+            "history": self.retention_history_days,
+            "quarantine": self.retention_quarantine_days,
+        }
 
     @property
     def meter_key_of(self) -> dict[str, str]:
@@ -235,6 +253,10 @@ def _wrong_values(values: Mapping[str, object]) -> Iterator[_Fault]:
         yield ("stream_silent_after_seconds",), "ZAPBRIDGE_STREAM_SILENT_AFTER_SECONDS must lie between 60 and 86400"
     if isinstance(backfill, int) and not 0 <= backfill <= 300:
         yield ("backfill_chargers_per_minute",), "ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE must lie between 0 and 300"
+    for field in (name for name in values if name.startswith("retention_")):
+        days = values[field]
+        if isinstance(days, int) and not 0 <= days <= 36500:
+            yield (field,), f"{setting_name(field)} must lie between 0 and 36500"
     try:
         _policies(str(values.get("outage_policies", "{}")))
     except msgspec.MsgspecError as error:

@@ -23,6 +23,11 @@ param streamSilentAfterSeconds int
 param backfillChargersPerMinute int
 param meterKeys string
 param archivedSessions string
+param retentionSessionsDays int
+param retentionDecisionsDays int
+param retentionHistoryDays int
+param retentionQuarantineDays int
+param backupsUrl string
 param entraIssuer string
 param entraAudience string
 param entraJwksUrl string
@@ -91,6 +96,26 @@ output settings array = [
   {
     name: 'ZAPBRIDGE_ARCHIVED_SESSIONS'
     value: archivedSessions
+  }
+  {
+    name: 'ZAPBRIDGE_RETENTION_SESSIONS_DAYS'
+    value: string(retentionSessionsDays)
+  }
+  {
+    name: 'ZAPBRIDGE_RETENTION_DECISIONS_DAYS'
+    value: string(retentionDecisionsDays)
+  }
+  {
+    name: 'ZAPBRIDGE_RETENTION_HISTORY_DAYS'
+    value: string(retentionHistoryDays)
+  }
+  {
+    name: 'ZAPBRIDGE_RETENTION_QUARANTINE_DAYS'
+    value: string(retentionQuarantineDays)
+  }
+  {
+    name: 'ZAPBRIDGE_BACKUPS'
+    value: backupsUrl
   }
   {
     name: 'ZAPBRIDGE_API_AUTH'

@@ -8,6 +8,7 @@ param subnetId string
 
 param vaultId string
 param tablesId string
+param backupsId string
 
 @description('Ids of the storage accounts of the hosts.')
 param hostStorageIds array
@@ -38,6 +39,12 @@ var targets = concat([
     id: tablesId
     group: 'table'
     zone: 1
+  }
+  {
+    name: 'backups'
+    id: backupsId
+    group: 'blob'
+    zone: 2
   }
 ], hostTargets)
 

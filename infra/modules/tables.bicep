@@ -36,6 +36,7 @@ var tables = [
   'Chargers'
   'Credentials'
   'Decisions'
+  'Drivers'
   'Installations'
   'ObservationKinds'
   'Quarantine'

@@ -9,7 +9,6 @@ from shared.storage.table import Tables
 
 _HOOKS = "hooks"
 _UPKEEP = "upkeep"
-SCHEMA_VERSION = 1
 
 
 class HookCredential(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -47,11 +46,3 @@ class Credentials:
 
     async def set_swept_until(self, instant: datetime) -> None:
         await self._table.upsert(_UPKEEP, "sweep", {"until": instant})
-
-    async def schema_version(self) -> int:
-        """The version the tables were written with; the present one is stored where there is none yet."""
-        row = await self._table.get(_UPKEEP, "schema")
-        if row is None:
-            await self._table.insert(_UPKEEP, "schema", {"version": SCHEMA_VERSION})
-            return SCHEMA_VERSION
-        return int(row.properties["version"])

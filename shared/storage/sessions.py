@@ -16,6 +16,7 @@ from shared.errors import Conflict
 from shared.storage.table import Change, Row, Tables
 
 _FIRST = "first"
+_ERASED_AS = "erasedAs"
 _FACT_PREFIX = "fact-"
 _CHUNK_CHARACTERS = 16 * 1024
 """Of which each may take two UTF-16 units; a property holds 32 Ki of those."""
@@ -59,6 +60,35 @@ class Sessions:
         facts = sorted((_fact(row) for row in rows if row.key != _FIRST), key=lambda fact: (fact.at, fact.key))
         listed = next((row.properties["listedAt"] for row in rows if row.key == _FIRST), None)
         return SessionRecord(tuple(facts), listed)
+
+    async def ids(self, after: str, limit: int) -> list[str]:
+        """Ids of up to `limit` sessions in order, after the id `after` ("" for the first ones)."""
+        rows = await self._table.scan(key=_FIRST, beyond=after, limit=limit)
+        return [row.partition for row in rows]
+
+    async def page(self, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str, Fact | None, str | None]]:
+        """Up to `limit` rows in order, after the row `after`: session id, row key, the fact, or where the row is the
+        session's first the pseudonym of whoever was erased from it."""
+        rows = await self._table.scan(after=after, limit=limit)
+        return [
+            (row.partition, row.key, None, row.properties.get(_ERASED_AS))
+            if row.key == _FIRST
+            else (row.partition, row.key, _fact(row), None)
+            for row in rows
+        ]
+
+    async def erased_as(self, session_id: str) -> str | None:
+        """The pseudonym of whoever was erased from the session, None where nobody was."""
+        row = await self._table.get(session_id, _FIRST)
+        return row.properties.get(_ERASED_AS) if row else None
+
+    async def mark_erased(self, session_id: str, pseudonym: str) -> None:
+        """Note that facts which come later tell nothing of a person either."""
+        await self._table.transact([Change("merge", session_id, _FIRST, {_ERASED_AS: pseudonym})])
+
+    async def restate(self, session_id: str, fact: Fact) -> None:
+        """Put a fact, from which a person was erased, in the place of what it stated before."""
+        await self._table.upsert(session_id, fact.key, _properties(fact))
 
     async def add(self, session_id: str, fact: Fact, listed_at: datetime) -> bool:
         """Store a fact; True if the session was new, and is listed under `listed_at` from now on."""

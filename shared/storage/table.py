@@ -169,11 +169,13 @@ class Table:
         *,
         key: str | None = None,
         after: tuple[str, str] | None = None,
+        beyond: str = "",
         since: tuple[str, datetime] | None = None,
         where: tuple[str, str] | None = None,
         limit: int | None = None,
     ) -> list[Row]:
-        """Rows of the whole table in order of partition and key, after the row `after`.
+        """Rows of the whole table in order of partition and key, after the row `after`, or after the whole partition
+        `beyond`, which Azure finds without reading all that comes before.
 
         `key` keeps only rows of that RowKey, `since` only those whose property is an instant not before the given one,
         `where` those whose property equals the value; the properties are named by our own code.
@@ -184,6 +186,9 @@ class Table:
         if after:
             terms.append("( PartitionKey gt @partition or ( PartitionKey eq @partition and RowKey gt @after ) )")
             values["partition"], values["after"] = after
+        if beyond:
+            terms.append("PartitionKey gt @beyond")
+            values["beyond"] = beyond
         if key is not None:
             terms.append("RowKey eq @key")
             values["key"] = key

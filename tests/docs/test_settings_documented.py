@@ -39,6 +39,7 @@ def test_the_guide_says_what_is_secret() -> None:
     secrets = {name for name, (_, secret, _) in ROWS.items() if secret == "yes"}
     assert secrets == {
         "ZAPBRIDGE_TABLES",
+        "ZAPBRIDGE_BACKUPS",
         "ZAPBRIDGE_IDENTITY_KEY",
         "ZAPBRIDGE_ZAPCLOUD_PASSWORD",
         "AZURE_CLIENT_SECRET",

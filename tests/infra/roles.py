@@ -15,10 +15,17 @@ BUILT_IN = {
 }
 """Source: Microsoft Learn, "Azure built-in roles"."""
 
+ADD_BACKUPS = f"zapbridge add backups {SUFFIX}"
 READ_AND_WRITE = f"zapbridge read and write secrets {SUFFIX}"
 RESTART = f"zapbridge restart and refresh {SUFFIX}"
 
 CUSTOM = {
+    ADD_BACKUPS: {
+        "actions": [],
+        "notActions": [],
+        "dataActions": ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action"],
+        "notDataActions": [],
+    },
     READ_AND_WRITE: {
         "actions": [],
         "notActions": [],
@@ -53,6 +60,7 @@ GRANTED = {
     ("hooks", "Storage Blob Data Owner", f"zaphooks{SUFFIX}"),
     ("hooks", "Storage Table Data Contributor", _TABLES),
     ("hooks", "Monitoring Metrics Publisher", _INSIGHTS),
+    ("hooks", ADD_BACKUPS, "backups"),
     ("hooks", READ_AND_WRITE, VAULT),
     ("hooks", RESTART, f"zapbridge-streams-{SUFFIX}"),
     ("streams", "Storage Blob Data Owner", f"zapstreams{SUFFIX}"),

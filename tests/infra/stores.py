@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from tests.infra.bicep import ROOT, Sources, read
 from tests.infra.deployment import SUFFIX, Deployed, Deployment, deploy
 from tests.infra.differences import differences
-from tests.infra.sites import EXAMPLE, VAULT
+from tests.infra.sites import EXAMPLE, VAULT, settings_of
 
 TABLES = f"zaptables{SUFFIX}"
+BACKUPS = f"zapbackups{SUFFIX}"
 HOSTS = [f"zaphooks{SUFFIX}", f"zapstreams{SUFFIX}"]
 
 ACCOUNT = {
@@ -32,6 +33,7 @@ VAULT_IS = {
 ENDPOINTS = {
     ("vault", "privatelink.vaultcore.azure.net", VAULT),
     ("table", "privatelink.table.core.windows.net", TABLES),
+    ("blob", "privatelink.blob.core.windows.net", BACKUPS),
     ("blob", "privatelink.blob.core.windows.net", HOSTS[0]),
     ("blob", "privatelink.blob.core.windows.net", HOSTS[1]),
 }
@@ -66,6 +68,8 @@ API_VERSIONS = {
     "Microsoft.Storage/storageAccounts": "2023-05-01",
     "Microsoft.Storage/storageAccounts/blobServices": "2023-05-01",
     "Microsoft.Storage/storageAccounts/blobServices/containers": "2023-05-01",
+    "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies": "2023-05-01",
+    "Microsoft.Storage/storageAccounts/managementPolicies": "2023-05-01",
     "Microsoft.Storage/storageAccounts/tableServices": "2023-05-01",
     "Microsoft.Storage/storageAccounts/tableServices/tables": "2023-05-01",
     "Microsoft.Web/serverfarms": "2024-04-01",
@@ -88,6 +92,7 @@ def faults(sources: Sources) -> list[str]:
     return [
         *_accounts(open_to_all),
         *_tables(open_to_all),
+        *_backups(sources),
         *_vault(open_to_all),
         *_monitoring(open_to_all),
         *_open(open_to_all),
@@ -97,7 +102,7 @@ def faults(sources: Sources) -> list[str]:
 
 def _accounts(deployment: Deployment) -> Iterator[str]:
     accounts = {one.name: one for one in deployment.of("Microsoft.Storage/storageAccounts")}
-    if sorted(accounts) != sorted([TABLES, *HOSTS]):
+    if sorted(accounts) != sorted([TABLES, BACKUPS, *HOSTS]):
         yield f"the storage accounts are {sorted(accounts)}"
     for name, account in accounts.items():
         if not re.fullmatch(r"[a-z0-9]{3,24}", name):
@@ -120,6 +125,30 @@ def _tables(deployment: Deployment) -> Iterator[str]:
     yield from (f"table {name} is made for nothing" for name in sorted({one.name for one in found} - wanted))
     if any(one.values["parent"].values["parent"].name != TABLES for one in found):
         yield "a table is made in another account"
+
+
+def _backups(sources: Sources) -> Iterator[str]:
+    given = {"backupImmutableDays": 31, "backupRetentionDays": 91}
+    policy = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
+    deployment = deploy(sources, EXAMPLE | given)
+    (immutability,) = deployment.of(policy)
+    container = immutability.values["parent"]
+    if container.values["parent"].values["parent"].name != BACKUPS:
+        yield "what is immutable is not the backups"
+    wanted = {"immutabilityPeriodSinceCreationInDays": 31, "allowProtectedAppendWrites": False}
+    yield from (f"immutability: {said}" for said in differences(immutability.properties, wanted))
+    if deploy(sources, EXAMPLE | {"backupsLocked": True}).of(policy):
+        yield "a locked policy would be put once more, which Azure refuses"
+    (lifecycle,) = deployment.of("Microsoft.Storage/storageAccounts/managementPolicies")
+    (rule,) = lifecycle.properties["policy"]["rules"]
+    deleted = {"baseBlob": {"delete": {"daysAfterCreationGreaterThan": 91}}}
+    if not rule["enabled"] or rule["definition"]["actions"] != deleted:
+        yield f"of the backups {rule['definition']['actions']} is done"
+    if rule["definition"]["filters"] != {"blobTypes": ["blockBlob"], "prefixMatch": [f"{container.name}/"]}:
+        yield "what is deleted is not the backups"
+    settings = dict(settings_of(deployment.one("Microsoft.Web/sites", f"zapbridge-hooks-{SUFFIX}")))
+    if settings["ZAPBRIDGE_BACKUPS"] != f"https://{BACKUPS}.blob.core.windows.net/{container.name}":
+        yield "backups would go elsewhere"
 
 
 def _vault(deployment: Deployment) -> Iterator[str]:

@@ -56,7 +56,7 @@ SIMULATED = {
     "telemetry_every_s": 0,
     "pulse_every_s": 0,
     "signed_every_s": 0,
-    "consumers_within_s": 2,
+    "consumers_within_s": 0.5,
 }
 
 
@@ -131,8 +131,8 @@ class Storm:
         deeds: list[tuple[float, Callable[[], Awaitable[None]]]] = [
             (0.3, self._go_offline),
             (0.15, self._correct_sessions),
-            (0.02, self._cut_storage),
-            (0.01, self._freeze_storage),
+            (0.01, self._cut_storage),
+            (0.005, self._freeze_storage),
             (0.01, self._kill_the_host),
             (0.02, self._rotate),
         ]
@@ -177,7 +177,7 @@ class Storm:
 
     async def _cut_storage(self) -> None:
         await self._cable.cut()
-        await self._stack.simulator.advance(self._random.uniform(10, 90))
+        await self._stack.simulator.advance(self._random.uniform(1, 10))
         await self._cable.mend()
 
     async def _freeze_storage(self) -> None:
@@ -212,6 +212,7 @@ class Storm:
         for charger in self._away:
             await self._stack.simulator.go_online(charger)
         await self._pass(1800)
+        await self._stack.simulator.change_settings(pulse_every_s=0)
         await self._only_reconcile()
         await self._stack.simulator.advance(3 * DAY_SECONDS)
         self._say("the chargers that slept are back")

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import Conflict
 from shared.storage.authorizations import Authorizations, Claim, Evidence, Grant, Standing, Waiting
 from shared.storage.chargers import Charger, Chargers
-from shared.storage.credentials import SCHEMA_VERSION, Credentials, HookCredential
+from shared.storage.credentials import Credentials, HookCredential
 from shared.storage.decisions import Decisions, Refusal, SeenToken
 from shared.storage.installations import Installation, Installations, Mode, OutagePolicy
 from shared.storage.quarantine import MAX_KEPT_BYTES, Quarantine, Shape
@@ -379,12 +379,3 @@ async def test_credentials_keep_what_they_are_told(tables: Tables) -> None:
     assert await credentials.swept_until() == NOW
     await credentials.delete_hook("zapcloud")
     assert await credentials.hooks() == {}
-
-
-async def test_the_schema_version_is_stored_once_and_then_read(tables: Tables) -> None:
-    credentials = Credentials(tables)
-    assert await credentials.schema_version() == SCHEMA_VERSION
-
-    await tables["Credentials"].upsert("upkeep", "schema", {"version": SCHEMA_VERSION + 1})
-
-    assert await credentials.schema_version() == SCHEMA_VERSION + 1

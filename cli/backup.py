@@ -1,0 +1,84 @@
+"""`zapctl backup`: which backups there are, and one more of now."""
+
+from typing import Annotated
+
+import typer
+
+from cli.output import Output, Rows, counted, lines, local
+from cli.stores import Stores, identity_key, run
+from shared.backup.backup import Backup
+from shared.backup.manifest import Manifest
+from shared.backup.restore import backups, manifest_of
+from shared.clock import system_clock
+
+backup = typer.Typer(help="Backups of the tables: which there are, and one more of now.", no_args_is_help=True)
+
+From = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="ADDRESS",
+        help="The container of the backups, https://…; else the connection string in ZAPBRIDGE_BACKUPS.",
+    ),
+]
+
+
+@backup.command("list")
+def show_list(context: typer.Context, source: From = "") -> None:
+    """The backups that were finished, the latest first."""
+
+    async def do(stores: Stores, output: Output) -> None:
+        found = [await manifest_of(stores.container, name) for name in await backups(stores.container)]
+        output.result(
+            {"items": [told(one) for one in found], "cursor": None},
+            lambda: (
+                Rows(("Backup", "Begun", "Rows", "Bytes", "Identity key"), map(_row, found))
+                if found
+                else lines("There is no backup.")
+            ),
+        )
+
+    run(context, do, tables=None, backups=source)
+
+
+@backup.command("run")
+def make_one(
+    context: typer.Context,
+    tables: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help="The tables, https://…; else the connection string in ZAPBRIDGE_TABLES."),
+    ] = "",
+    target: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="ADDRESS",
+            help="The container of the backups, https://…; else the connection string in ZAPBRIDGE_BACKUPS.",
+        ),
+    ] = "",
+) -> None:
+    """A backup of now, as the app makes one each night; say before an upgrade. The app may be running meanwhile."""
+
+    async def do(stores: Stores, output: Output) -> None:
+        made = await Backup(system_clock, stores.tables, stores.container, identity_key()).run()
+        output.result(told(made), lambda: lines(f"Backup {made.backup}: {counted(made.rows, 'row')}."))
+
+    run(context, do, tables=tables, backups=target)
+
+
+def told(manifest: Manifest) -> dict[str, object]:
+    """A backup for machines."""
+    return {
+        "backup": manifest.backup,
+        "started": manifest.started,
+        "ended": manifest.ended,
+        "rows": manifest.rows,
+        "bytes": manifest.bytes,
+        "schemaVersion": manifest.schema_version,
+        "keyFingerprint": manifest.key_fingerprint,
+    }
+
+
+def _row(manifest: Manifest) -> tuple[str, ...]:
+    begun = local(manifest.started.isoformat())
+    return manifest.backup, begun, str(manifest.rows), str(manifest.bytes), manifest.key_fingerprint or "-"

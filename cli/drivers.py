@@ -1,0 +1,144 @@
+"""`zapctl drivers`: who charges, all that is held about one of them, and to erase one."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from cli.asking import confirm
+from cli.context import run
+from cli.exits import Exit, Failure
+from cli.opening import App
+from cli.output import Output, Rows, counted, lines, masked
+from cli.private_file import write_private
+
+drivers = typer.Typer(help="Who charges: enter, export and erase people.", no_args_is_help=True)
+
+_Driver = Annotated[
+    str, typer.Argument(metavar="DRIVER", help="What tokens and sessions call them, or the driver's id.")
+]
+
+
+@drivers.command("list")
+def list_drivers(
+    context: typer.Context,
+    group: Annotated[str, typer.Option("--group", metavar="GROUP", help="Only those of this group.")] = "",
+) -> None:
+    """The drivers that were entered."""
+
+    async def do(app: App, output: Output) -> None:
+        filters = {"group": group} if group else {}
+        found = [one async for page in app.api.pages("/drivers", **filters) for one in page]
+        found.sort(key=lambda one: str(one["driver"]))
+        rows = ((one["driver"], one["name"] or "-", ", ".join(one["groups"]) or "-", one["id"]) for one in found)
+        output.result(
+            {"items": found, "cursor": None},
+            lambda: Rows(("Driver", "Name", "Groups", "Id"), rows) if found else lines("No driver was entered."),
+        )
+
+    run(context, do)
+
+
+@drivers.command("show")
+def show(context: typer.Context, driver: _Driver) -> None:
+    """One driver, with the cards that carry the name."""
+
+    async def do(app: App, output: Output) -> None:
+        found = await app.api.get(f"/drivers/{await _id_of(app, driver)}")
+        output.result(found, lambda: lines(*_described(found)))
+
+    run(context, do)
+
+
+@drivers.command("put")
+def put(
+    context: typer.Context,
+    driver: Annotated[str, typer.Argument(metavar="DRIVER", help="What tokens and sessions call them.")],
+    name: Annotated[str, typer.Option("--name", help="The full name.")] = "",
+    email: Annotated[str, typer.Option("--email", help="The e-mail address.")] = "",
+    phone: Annotated[str, typer.Option("--phone", help="The telephone number.")] = "",
+    group: Annotated[list[str] | None, typer.Option("--group", help="A group; may be said more than once.")] = None,
+    zaptec_user: Annotated[str, typer.Option("--zaptec-user", metavar="ID", help="The person's id in ZapCloud.")] = "",
+) -> None:
+    """Enter a driver, or replace all that was entered of them."""
+
+    async def do(app: App, output: Output) -> None:
+        content = {
+            "driver": driver,
+            "name": name or None,
+            "email": email or None,
+            "phone": phone or None,
+            "groups": group or [],
+            "zaptecUserId": zaptec_user or None,
+        }
+        stored = await app.api.put("/drivers", content)
+        output.result(stored, lambda: lines(f"{driver} is entered."))
+
+    run(context, do, changing="entering a driver")
+
+
+@drivers.command("export")
+def export(
+    context: typer.Context,
+    driver: _Driver,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE.json", help="stdout if left out.", dir_okay=False)
+    ] = None,
+) -> None:
+    """All that is held about a driver, as JSON; a file is for you alone to read."""
+
+    async def do(app: App, output: Output) -> None:
+        with output.progress("reading every table"):
+            held = await app.api.get(f"/drivers/{await _id_of(app, driver)}/export")
+        if file is None:
+            output.result(held, lambda: Text(json.dumps(held, indent=2, ensure_ascii=False)))
+            return
+        write_private(file, json.dumps(held, indent=2, ensure_ascii=False) + "\n")
+        sessions = counted(len(held["sessions"]), "session")
+        output.result({"file": str(file), "sessions": len(held["sessions"])}, lambda: lines(f"{sessions} in {file}."))
+
+    run(context, do)
+
+
+@drivers.command("erase")
+def erase(
+    context: typer.Context,
+    driver: _Driver,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
+) -> None:
+    """Erase a person and keep the energy; the cards open nothing any more, and there is no way back.
+
+    It takes some minutes and goes on by itself; the same command says how far it is.
+    """
+
+    async def do(app: App, output: Output) -> None:
+        identity = await _id_of(app, driver)
+        confirm(f"Erase {driver} from {app.target.name}, and delete their cards?", yes=yes)
+        told = await app.api.delete(f"/drivers/{identity}")
+        done = told["state"] == "done"
+        sessions, cards = counted(told["sessions"], "session"), counted(told["tokens"], "card")
+        what = f"{sessions} passed to {told['pseudonym']}, {cards} deleted."
+        output.result(told, lambda: lines(what, "Erased." if done else "It goes on by itself for some minutes."))
+
+    run(context, do, changing="erasing a driver")
+
+
+async def _id_of(app: App, driver: str) -> str:
+    """The id of a driver, by its text or by itself; raises Failure where nobody who was entered or has a card is called
+    that."""
+    if len(driver) == 32 and set(driver.lower()) <= set("0123456789abcdef"):
+        return driver.lower()
+    async for page in app.api.pages("/drivers"):
+        for one in page:
+            if one["driver"] == driver:
+                return str(one["id"])
+    raise Failure(Exit.NOT_FOUND, f"no driver {driver} was entered; `zapctl drivers put` does it, and tells the id")
+
+
+def _described(found: dict[str, Any]) -> list[str]:
+    told = [("Driver", found["driver"]), ("Name", found["name"]), ("E-mail", found["email"]), ("Phone", found["phone"])]
+    told += [("Groups", ", ".join(found["groups"])), ("ZapCloud", found["zaptecUserId"]), ("Id", found["id"])]
+    told += [("Card", masked(token["token"])) for token in found["tokens"]]
+    return [f"{what}: {value}" for what, value in told if value]

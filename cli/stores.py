@@ -1,0 +1,94 @@
+"""The storage accounts that backups go between, without the app: for the day that it is gone.
+
+An account is named by its address and reached with the operator's own Azure login, or by a connection string. That is a
+secret, so it comes from the environment or is typed unseen, and no option takes one.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import msgspec
+import typer
+
+from cli.asking import ask_secret
+from cli.context import Options
+from cli.exits import Exit, Failure
+from cli.opening import operator
+from cli.output import Output
+from shared.backup.container import BackupContainer
+from shared.errors import BackupUnusable, ConfigurationError, Conflict, StorageUnavailable
+from shared.storage.table import Tables
+
+TABLES, BACKUPS = "ZAPBRIDGE_TABLES", "ZAPBRIDGE_BACKUPS"
+"""The variables, which are named as the app's settings are."""
+_PATIENCE = timedelta(seconds=30)
+
+
+class Stores(msgspec.Struct, frozen=True):
+    tables: Tables
+    tables_name: str
+    container: BackupContainer
+
+
+Work = Callable[[Stores, Output], Awaitable[int | None]]
+"""What a command does; its exit code, None for 0."""
+
+
+def run(context: typer.Context, work: Work, *, tables: str | None, backups: str) -> None:
+    """Open the accounts, do the work, and end with the exit code it gives. `tables` is None where none is needed."""
+    options: Options = context.obj
+    kept = _account(backups, "account of the backups", BACKUPS)
+    live = _account(tables, "account of the tables", TABLES) if tables is not None else ""
+
+    async def work_there() -> int | None:
+        async with _opened(live, kept) as stores:
+            return await work(stores, options.output)
+
+    try:
+        ended = asyncio.run(work_there())
+    except BackupUnusable as error:
+        raise Failure(Exit.BACKUP_UNUSABLE, str(error)) from error
+    except Conflict as error:
+        raise Failure(Exit.NOT_DONE, str(error)) from error
+    except ConfigurationError as error:
+        raise Failure(Exit.USAGE, str(error)) from error
+    except StorageUnavailable as error:
+        raise Failure(Exit.UNAVAILABLE, str(error)) from error
+    if ended:
+        raise typer.Exit(ended)
+
+
+@asynccontextmanager
+async def _opened(tables: str, backups: str) -> AsyncIterator[Stores]:
+    async with AsyncExitStack() as exits:
+        by_login = any(account.startswith("https://") for account in (tables, backups))
+        credential = await exits.enter_async_context(operator()) if by_login else None
+        yield Stores(
+            await exits.enter_async_context(Tables(tables, patience=_PATIENCE, credential=credential)),
+            account_name(tables),
+            await exits.enter_async_context(BackupContainer(backups, credential)),
+        )
+
+
+def _account(address: str, what: str, variable: str) -> str:
+    if address and not address.startswith("https://"):
+        reason = f"the {what} is named by an address that begins with https://"
+        raise Failure(Exit.USAGE, f"{reason}; a connection string is a secret and belongs into {variable}")
+    return address or ask_secret(f"Connection string of the {what}", variable, from_stdin=False)
+
+
+def account_name(account: str) -> str:
+    """What an account may be called on a screen."""
+    if account.startswith("https://"):
+        return urlsplit(account).netloc
+    parts = dict(part.split("=", 1) for part in account.split(";") if "=" in part)
+    return parts.get("AccountName", "")
+
+
+def identity_key() -> str:
+    """As the app has it; "" where the operator did not say it."""
+    return os.environ.get("ZAPBRIDGE_IDENTITY_KEY", "")

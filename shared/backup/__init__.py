@@ -1,0 +1,1 @@
+"""Backups of the tables in a blob container, and their way back into an empty account."""

@@ -1,0 +1,92 @@
+"""The tables of an account row by row, past the repositories: what a backup reads, and what a restored one writes.
+
+Values keep the types they are stored with, which the repositories need not know.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableServiceClient
+
+from shared.backup.contents import Kept
+from shared.backup.entities import from_line, key_of, to_line
+from shared.errors import StorageUnavailable
+
+_PAGE = 1000
+_ROWS = 100
+_TRANSACTION_BYTES = 2 * 1024 * 1024
+"""Of lines: half of the 4 MiB that a transaction may have, since each row gets a header of its own there."""
+_AT_ONCE = 16
+
+
+async def pages(service: TableServiceClient, kept: Kept) -> AsyncIterator[list[bytes]]:
+    """The lines of a table's rows in order of their keys, a page at a time; none of a table that is not there."""
+    client = service.get_table_client(kept.table)
+    found = (
+        client.query_entities(kept.where, results_per_page=_PAGE)
+        if kept.where
+        else client.list_entities(results_per_page=_PAGE)
+    )
+    try:
+        async for page in found.by_page():
+            yield [to_line(entity) async for entity in page]
+    except ResourceNotFoundError:
+        return
+    except AzureError as error:
+        raise StorageUnavailable(f"table {kept.table} could not be read on ({type(error).__name__})") from error
+
+
+async def has_rows(service: TableServiceClient, kept: Kept) -> bool:
+    async for page in pages(service, kept):
+        if page:
+            return True
+    return False
+
+
+async def make(service: TableServiceClient, tables: Iterable[str]) -> None:
+    try:
+        for table in tables:
+            await service.create_table_if_not_exists(table)
+    except AzureError as error:
+        raise StorageUnavailable(f"the tables could not be made ({type(error).__name__})") from error
+
+
+async def write(service: TableServiceClient, table: str, lines: Iterable[bytes]) -> None:
+    """The rows of the lines are there afterwards, with these values and no others; several transactions at once."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+    client = service.get_table_client(table)
+
+    async def submit(batch: Sequence[bytes]) -> None:
+        operations: list[Any] = [("upsert", from_line(line), {"mode": UpdateMode.REPLACE}) for line in batch]
+        try:
+            await client.submit_transaction(operations)
+        except AzureError as error:
+            raise StorageUnavailable(f"table {table} could not be written ({type(error).__name__})") from error
+        finally:
+            slots.release()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for batch in transactions(lines):
+                await slots.acquire()
+                group.create_task(submit(batch))
+    except* StorageUnavailable as several:
+        raise several.exceptions[0] from None
+
+
+def transactions(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Lines in order, cut into what one transaction takes: one partition, 100 rows, 4 MiB."""
+    for _, partition in groupby(lines, key=lambda line: key_of(line)[0]):
+        batch: list[bytes] = []
+        size = 0
+        for line in partition:
+            if batch and (len(batch) == _ROWS or size + len(line) > _TRANSACTION_BYTES):
+                yield batch
+                batch, size = [], 0
+            batch.append(line)
+            size += len(line)
+        yield batch

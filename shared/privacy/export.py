@@ -1,0 +1,70 @@
+"""All that is held about a person, as one document; found in the same places as an erasure finds it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.clock import Clock
+from shared.privacy.person import person_of
+from shared.privacy.places import Held, Places
+from shared.sessions.ledger import Ledger
+from shared.storage.drivers import Drivers
+from shared.storage.quarantine import Quarantine
+from shared.storage.tokens import Tokens
+
+_BODY_PREFIX = "body-"
+
+
+class PersonExport:
+    def __init__(
+        self,
+        clock: Clock,
+        identity_key: str,
+        drivers: Drivers,
+        tokens: Tokens,
+        quarantine: Quarantine,
+        ledger: Ledger,
+        places: Places,
+    ) -> None:
+        self._clock = clock
+        self._identity_key = identity_key
+        self._drivers = drivers
+        self._tokens = tokens
+        self._quarantine = quarantine
+        self._ledger = ledger
+        self._places = places
+
+    async def of(self, driver_id: str) -> dict[str, Any]:
+        """Every table is read for it; empty lists where nothing is held. Raises StorageUnavailable."""
+        driver = await self._drivers.get(driver_id)
+        person = person_of(self._identity_key, driver_id, driver)
+        held: dict[str, list[Held]] = {}
+        for place in self._places.all:
+            after, rows = None, await place.page(None)
+            found = held.setdefault(place.name, [])
+            while rows:
+                telling = self._places.telling(place, person, rows)
+                person = await self._places.learnt(place, person, telling)
+                found += telling
+                after = rows[-1].partition, rows[-1].key
+                rows = await place.page(after) if len(rows) == place.size else []
+        ids = [row.partition for row in held["Sessions"]] + [row.content["sessionId"] for row in held["SessionIndex"]]
+        bodies = [row.key.removeprefix(_BODY_PREFIX) for row in held["Quarantine"] if row.key.startswith(_BODY_PREFIX)]
+        return {
+            "exportedAt": self._clock(),
+            "driver": driver,
+            "tokens": [token.token for row in held["Tokens"] if (token := await self._tokens.get(row.key))],
+            "sessions": [view for one in dict.fromkeys(ids) if (view := await self._ledger.view(one))],
+            "authorizations": _rows(held["Authorizations"], "chargerId"),
+            "decisions": _rows(held["Decisions"], "installationId"),
+            "chargerStates": [_state(row) for row in held["ChargerStates"]],
+            "quarantine": [item for one in bodies if (item := await self._quarantine.item(one))],
+        }
+
+
+def _rows(rows: Sequence[Held], partition: str) -> list[Mapping[str, Any]]:
+    return [{partition: row.partition, **row.content} for row in rows]
+
+
+def _state(row: Held) -> Mapping[str, Any]:
+    """A row of a charger's states: those that tell of the person and the rest, as they are stored."""
+    return {"installationId": row.partition, "chargerId": row.key.split("|")[1], "states": row.content}

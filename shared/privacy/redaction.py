@@ -1,0 +1,75 @@
+"""Takes a person out of what was stated, and leaves the energy; pure functions."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared.billing.ocmf import read_document
+from shared.errors import InvalidInput
+from shared.storage.sessions import Fact
+
+_NAMING = ("driver", "tokenId", "userName", "userEmail", "userId", "tokenName")
+_DOCUMENT = "signedSession"
+_LEAST_CHARACTERS = 4
+_HEAD = re.compile(r"[^ ^]*")
+_ERASED_VALUE = "^~erased"
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_SEPARATORS = re.compile(r"[\s:\-]")
+
+
+def redacted(data: Mapping[str, Any], pseudonym: str) -> dict[str, Any]:
+    """A fact's data, with `pseudonym` in the place of whoever it named. A signed document that identifies anybody is
+    left out, since it cannot be altered without breaking its signature; its figures stay."""
+    kept = {name: value for name, value in data.items() if name not in _NAMING}
+    if any(name in data for name in _NAMING):
+        kept["driver"] = pseudonym
+    if identifies(kept.get(_DOCUMENT)):
+        del kept[_DOCUMENT]
+    return kept
+
+
+def redacted_fact(fact: Fact, pseudonym: str) -> Fact:
+    """The fact in its old place, so that the same one stated again is the same row."""
+    return Fact(
+        at=fact.at, source=fact.source, event=fact.event, data=redacted(fact.data, pseudonym), stored_as=fact.key
+    )
+
+
+def identifies(document: str | None) -> bool:
+    """Whether a signed document says who charged, or cannot be read, and then might."""
+    if not document:
+        return False
+    try:
+        return read_document(document).identification is not None
+    except InvalidInput:
+        return True
+
+
+def erased_state(text: str) -> str:
+    """A charger's state without its value. It is greater than any text of the same instant, so that the same
+    observation, read again from ZapCloud, does not bring the value back; and it reads as a value that was cleared."""
+    head = _HEAD.match(text)
+    return (head.group() if head else "") + _ERASED_VALUE
+
+
+def mentions(text: str, texts: Iterable[str], cards: Iterable[str]) -> bool:
+    """Whether foreign text, such as a body nobody could read, names the person or one of the cards.
+
+    Names count as whole words; one of less than four characters only as a whole string of JSON, for it might be
+    anything. Cards count however they are spelled, short ones
+    as whole strings only.
+    """
+    plain = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text).casefold()
+    for name in texts:
+        wanted = re.escape(name.casefold())
+        short = len(name) < _LEAST_CHARACTERS
+        if re.search(f'"{wanted}"' if short else rf"(?<!\w){wanted}(?!\w)", plain):
+            return True
+    joined = _SEPARATORS.sub("", plain)
+    return any(_stands_in(_SEPARATORS.sub("", card.casefold()), joined) for card in cards)
+
+
+def _stands_in(card: str, joined: str) -> bool:
+    if len(card) < _LEAST_CHARACTERS:
+        return f'"{card}"' in joined or f'"nfc{card}"' in joined
+    return card in joined

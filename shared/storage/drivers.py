@@ -1,0 +1,116 @@
+"""Table `Drivers`: the people who charge, and the erasures of those who asked to be forgotten.
+
+Partition `driver` has a row per driver under an opaque id; partition `erasure` has, under the same id, what it takes to
+complete an erasure and to keep the person from coming back; partition `work` says how far retention came.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from shared.errors import Conflict
+from shared.storage.codec import from_properties, to_properties
+from shared.storage.table import Change, Tables
+
+_DRIVER, _ERASURE, _WORK, _RETENTION = "driver", "erasure", "work", "retention"
+_PAGE = 200
+
+
+class Driver(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`driver` is the text that names the person in tokens, grants and sessions, `id` its HMAC; `zaptec_user_id` is
+    the person's id in ZapCloud."""
+
+    id: str
+    driver: str
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    groups: tuple[str, ...] = ()
+    zaptec_user_id: str | None = None
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An erasure under way or done. `marks` are HMACs of what the person is recognised by and stay for good; `texts`
+    and `cards` are that in plain, and are gone once it is done.
+
+    `stage` and `reached` say how far it came, `begun_at` when its present round over all tables began.
+    """
+
+    id: str
+    pseudonym: str
+    erased_at: datetime
+    begun_at: datetime
+    marks: tuple[str, ...]
+    texts: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
+    stage: str = ""
+    reached: tuple[str, str] | None = None
+    tokens: int = 0
+    sessions: int = 0
+    done_at: datetime | None = None
+
+
+class StoredErasure(msgspec.Struct, frozen=True):
+    erasure: Erasure
+    etag: str
+
+
+class RetentionMark(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How far the present round of retention came; `round` is the day it is for."""
+
+    round: str = ""
+    stage: str = ""
+    reached: tuple[str, str] | None = None
+
+
+class Drivers:
+    def __init__(self, tables: Tables) -> None:
+        self._table = tables["Drivers"]
+
+    async def get(self, driver_id: str) -> Driver | None:
+        row = await self._table.get(_DRIVER, driver_id)
+        return from_properties(Driver, row.properties) if row else None
+
+    async def put(self, driver: Driver) -> None:
+        await self._table.upsert(_DRIVER, driver.id, to_properties(driver))
+
+    async def delete(self, driver_id: str) -> None:
+        await self._table.delete(_DRIVER, driver_id)
+
+    async def page(self, after: str, limit: int, group: str = "") -> list[Driver]:
+        """Up to `limit` drivers in order of their ids, after the id `after` ("" for the first ones), of a group or
+        of all."""
+        found: list[Driver] = []
+        while len(found) < limit:
+            size = max(limit, _PAGE) if group else limit - len(found)
+            rows = await self._table.partition(_DRIVER, after=after, limit=size)
+            drivers = [from_properties(Driver, row.properties) for row in rows]
+            found += [driver for driver in drivers if not group or group in driver.groups]
+            if len(rows) < size:
+                break
+            after = rows[-1].key
+        return found[:limit]
+
+    async def erasure(self, driver_id: str) -> StoredErasure | None:
+        row = await self._table.get(_ERASURE, driver_id)
+        return StoredErasure(from_properties(Erasure, row.properties), row.etag) if row else None
+
+    async def erasures(self) -> list[Erasure]:
+        return [from_properties(Erasure, row.properties) for row in await self._table.partition(_ERASURE)]
+
+    async def set_erasure(self, erasure: Erasure, etag: str | None) -> StoredErasure | None:
+        """None, and nothing written, where another instance changed the row since it was read."""
+        kind: Literal["replace", "insert"] = "replace" if etag else "insert"
+        try:
+            (written,) = await self._table.transact([Change(kind, _ERASURE, erasure.id, to_properties(erasure), etag)])
+        except Conflict:
+            return None
+        return StoredErasure(erasure, written or "")
+
+    async def retention(self) -> RetentionMark:
+        row = await self._table.get(_WORK, _RETENTION)
+        return from_properties(RetentionMark, row.properties) if row else RetentionMark()
+
+    async def set_retention(self, mark: RetentionMark) -> None:
+        await self._table.upsert(_WORK, _RETENTION, to_properties(mark))

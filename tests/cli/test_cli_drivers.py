@@ -1,0 +1,66 @@
+"""People are entered, looked up by their names, handed out and erased; erasing is asked for first."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from cli.exits import Exit
+from devhost.stack import Stack
+from tests.cli.zapctl import Zapctl
+
+pytestmark = pytest.mark.xdist_group("cli")  # one stack for all of them
+
+
+@pytest.fixture
+async def kari(zapctl: Zapctl, running: Stack, card: str) -> str:
+    """Entered, with a card; her driver text."""
+    driver = f"Kari {card}"
+    ended = await zapctl("drivers", "put", driver, "--name", "Kari Nordmann", "--group", card, "--group", "board")
+    assert ended.code == 0
+    async with running.host.management() as management:
+        (await management.put("/tokens", json={"token": card, "driver": driver})).raise_for_status()
+    return driver
+
+
+async def test_a_driver_is_listed_and_shown_without_the_whole_card(zapctl: Zapctl, kari: str, card: str) -> None:
+    listed = await zapctl("drivers", "list", "--group", card)
+    assert kari in listed.out
+    assert "Kari Nordmann" in listed.out
+    shown = await zapctl("drivers", "show", kari)
+    assert f"Groups: {card}, board" in shown.out
+    assert f"Card: {card}" not in shown.out
+    assert card[-4:] in shown.out
+
+
+async def test_an_export_is_for_its_owner_alone(zapctl: Zapctl, kari: str, card: str, tmp_path: Path) -> None:
+    assert (await zapctl("drivers", "export", kari, "kari.json")).code == 0
+    file = tmp_path / "kari.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    held = json.loads(file.read_text())
+    assert held["driver"]["name"] == "Kari Nordmann"
+    assert [token["token"] for token in held["tokens"]] == [card]
+
+
+async def test_nobody_is_erased_without_being_asked_for(zapctl: Zapctl, kari: str) -> None:
+    ended = await zapctl("drivers", "erase", kari)
+    assert ended.code == Exit.NOT_DONE
+    assert (await zapctl("drivers", "show", kari)).code == 0
+
+
+async def test_an_erasure_is_begun_and_followed_to_its_end(zapctl: Zapctl, running: Stack, kari: str) -> None:
+    identity = (await zapctl("drivers", "show", kari, "--json")).json["id"]
+    begun = await zapctl("drivers", "erase", kari, "--yes")
+    assert "1 card deleted." in begun.out
+    assert "It goes on by itself" in begun.out
+    assert (await zapctl("drivers", "show", kari)).code == Exit.NOT_FOUND
+    await running.simulator.advance(61)
+    again = await zapctl("drivers", "erase", identity, "--yes", "--json")
+    assert (again.code, again.json["state"]) == (0, "done")
+
+
+async def test_a_name_nobody_entered_is_said_to_be_none(zapctl: Zapctl) -> None:
+    ended = await zapctl("drivers", "erase", "Nobody", "--yes")
+    assert ended.code == Exit.NOT_FOUND
+    assert "drivers put" in ended.err

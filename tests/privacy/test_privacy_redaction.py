@@ -1,0 +1,68 @@
+"""What counts as naming a person in foreign text, and what of a statement is left without them; no storage needed."""
+
+import json
+
+import pytest
+
+from shared.observations.observation import Observation, observation_from, text_of
+from shared.privacy.identity import driver_id, marks_in
+from shared.privacy.redaction import erased_state, mentions, redacted
+from tests.conftest import IDENTITY_KEY, MONDAY_MORNING
+
+READING = {"TM": "2026-03-02T06:00:00,000+0000 R", "TX": "B", "RV": 1.0, "RI": "1-0:1.8.0", "RU": "kWh", "ST": "G"}
+ANONYMOUS = {"FV": "1.0", "GS": "ZAP000001", "MS": "ZAP000001", "PG": "T1", "IS": False, "RD": [READING]}
+UNSIGNED = f"OCMF|{json.dumps(ANONYMOUS)}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Kari Nordmann",
+        '{"n":"KARI NORDMANN"}',
+        '{"n":"K\\u0061ri Nordmann"}',
+        "nfc-04a1b2c3",
+        "04:A1:B2:C3",
+        "(04A1-B2C3)",
+    ],
+)
+def test_the_person_is_found_however_they_are_spelled(text: str) -> None:
+    assert mentions(text, ["Kari Nordmann"], ["04A1B2C3"])
+
+
+@pytest.mark.parametrize("text", ["", "Karin Nordmannsen", "xKari Nordmann", "04A1B2", '{"energy": 7, "x": "17"}'])
+def test_others_are_not_taken_for_them(text: str) -> None:
+    assert not mentions(text, ["Kari Nordmann", "7"], ["04A1B2C3", "7"])
+
+
+def test_a_short_name_counts_as_a_whole_string_only() -> None:
+    assert mentions('{"driver": "7"}', ["7"], [])
+
+
+def test_figures_and_places_stay() -> None:
+    figures = {"start": "2026-03-02T06:00:00Z", "energyKwh": 5.5, "chargerId": "c", "commitMetadata": 3}
+    named = figures | {"driver": "Kari", "tokenId": "t", "userName": "Kari", "userEmail": "k@x", "userId": "u"}
+    assert redacted(named, "erased-1") == figures | {"driver": "erased-1"}
+    assert redacted(figures, "erased-1") == figures
+
+
+def test_a_document_that_identifies_nobody_stays() -> None:
+    assert redacted({"signedSession": UNSIGNED}, "erased-1") == {"signedSession": UNSIGNED}
+    assert redacted({"signedSession": UNSIGNED.replace('"PG"', '"ID": "04A1", "PG"')}, "erased-1") == {}
+    assert redacted({"signedSession": "OCMF|of Kari's"}, "erased-1") == {}
+
+
+@pytest.mark.parametrize("value", [None, "", "nfc-04A1B2C3", "~~~~", "ÿ" * 5000, "{" * 5000])
+def test_an_erased_state_is_newer_than_the_same_observation_and_older_than_the_next(value: str | None) -> None:
+    observation = Observation("charger", 750, MONDAY_MORNING, value)
+    erased = erased_state(text_of(observation))
+    assert erased > text_of(observation)
+    assert erased < text_of(Observation("charger", 750, MONDAY_MORNING.replace(microsecond=1), None))
+    assert observation_from("charger", 750, erased).value is None
+    assert erased_state(erased) == erased
+
+
+def test_a_card_counts_as_its_present_drivers_only_where_no_driver_is_named() -> None:
+    kari, ola = driver_id(IDENTITY_KEY, "Kari"), driver_id(IDENTITY_KEY, "Ola")
+    assert set(marks_in(IDENTITY_KEY, {"driver": "Ola", "tokenId": "t" * 32})) == {ola}
+    assert set(marks_in(IDENTITY_KEY, {"tokenId": "t" * 32})) == {"t" * 32}
+    assert kari not in marks_in(IDENTITY_KEY, {"driver": "Ola", "tokenId": "t" * 32})
