@@ -1,4 +1,4 @@
-.PHONY: demo test serve bench storm check lock setup
+.PHONY: demo test serve bench storm session-storm check lock setup
 PYTHON := .venv/bin/python
 
 demo: setup
@@ -16,6 +16,10 @@ bench: setup
 # 100,000 messages with every fault on, checked against the truth; ARGS="--messages 20000 --seed 7" for another one.
 storm: setup
 	$(PYTHON) -m tests.streams.storm $(ARGS)
+
+# 10,000 sessions at 200 chargers with every fault on, held against the truth; ARGS="--sessions 500 --chargers 20 --seed 7".
+session-storm: setup
+	$(PYTHON) -m tests.sessions.storm $(ARGS)
 
 check: setup
 	.venv/bin/ruff format --check .

@@ -23,6 +23,9 @@ class Account(msgspec.Struct):
     wrong: list[str]
     """Sessions in the log that are not what they were."""
     counts: dict[str, int]
+    """Sessions by the source of their figures and by their flags."""
+    suffered: dict[str, int] = {}
+    """How often what was done to them."""
 
 
 def account(truth: Iterable[Session], log: list[dict[str, Any]], driver_of: Mapping[str, str]) -> Account:

@@ -11,6 +11,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,24 +34,37 @@ FAULTS = {
     "start-request-lost": Fault(probability=0.01),
     "start-answer-lost": Fault(probability=0.03),
     "start-duplicated": Fault(probability=0.02),
-    "start-delayed": Fault(probability=0.01, seconds=8),
+    "start-delayed": Fault(probability=0.01, seconds=10),
     "end-request-lost": Fault(probability=0.3),
     "end-answer-lost": Fault(probability=0.05),
     "end-duplicated": Fault(probability=0.05),
     "end-delayed": Fault(probability=0.1, seconds=900),
     "end-garbage-first": Fault(probability=0.01),
-    "rest-429": Fault(probability=0.1),
+    "rest-429": Fault(probability=0.03),
     "rest-5xx": Fault(probability=0.1),
     "message-late": Fault(probability=0.02, seconds=20),
     "message-reordered": Fault(probability=0.02),
     "message-duplicated": Fault(probability=0.02),
     "oauth-unavailable": Fault(probability=0.1),
 }
+DEEDS = (
+    "go_offline",
+    "correct_sessions",
+    "cut_storage",
+    "freeze_storage",
+    "kill_the_host",
+    "rotate",
+    "end given up",
+    "stayed offline",
+)
 DRIVERS = 300
 STEP_SECONDS = 60.0
 DAY_SECONDS = 86400.0
-TIMERS_OF_THE_AFTERMATH = frozenset({"reconcile"})
-SETTINGS = {"ZAPBRIDGE_HOOK_BUDGET_SECONDS": "2", "ZAPBRIDGE_ARCHIVED_SESSIONS": "read"}
+SETTINGS = {
+    "ZAPBRIDGE_HOOK_BUDGET_SECONDS": "2",
+    "ZAPBRIDGE_ARCHIVED_SESSIONS": "read",
+    "ZAPBRIDGE_BACKFILL_CHARGERS_PER_MINUTE": "2",
+}
 SIMULATED = {
     "end_retry_for_s": 150,
     "telemetry_every_s": 0,
@@ -72,7 +86,8 @@ class Storm:
         self._settings = {"ZAPBRIDGE_TABLES": cable.connection_string, **SETTINGS}
         self._asleep: list[str] = []
         self._away: dict[str, datetime] = {}
-        self._deeds = 0
+        self._hits: dict[str, int] = {}
+        self._deeds: Counter[str] = Counter()
 
     async def rage(self, sessions: int) -> Account:
         simulator = self._stack.simulator
@@ -84,7 +99,13 @@ class Storm:
         await self._until_all_have_left(sessions)
         await self._aftermath()
         log = [entry async for entry in self._log()]
-        return account(await simulator.sessions(), log, {f"nfc-{card}": driver for card, driver in cards.items()})
+        truth = await simulator.sessions()
+        result = account(truth, log, {f"nfc-{card}": driver for card, driver in cards.items()})
+        given_up = sum(session.status == "given-up" for session in truth)
+        return msgspec.structs.replace(
+            result,
+            suffered={**self._hits, **self._deeds, "end given up": given_up, "stayed offline": len(self._asleep)},
+        )
 
     async def _register_drivers(self) -> dict[str, str]:
         cards = {f"04B10000{number:06X}": f"Driver {number}" for number in range(DRIVERS)}
@@ -98,19 +119,23 @@ class Storm:
         return Visit(
             charger=charger_id,
             driver="somebody",
-            after_s=random.uniform(0, 600),
+            after_s=self._seconds(0, 600),
             plugs=[
                 Plug(
                     token=random.choice(cards) if random.random() < 0.97 else f"04BAD000{random.randrange(99):06X}",
-                    scan_after_s=random.uniform(3, 40),
+                    scan_after_s=self._seconds(10, 40),
                     power_kw=random.choice([3.7, 7.4, 11.0, 22.0]),
-                    charge_s=random.uniform(60, 900),
-                    idle_s=random.uniform(0, 120),
-                    pause_before_s=random.uniform(20, 240),
+                    charge_s=self._seconds(60, 900),
+                    idle_s=self._seconds(0, 120),
+                    pause_before_s=self._seconds(20, 240),
                 )
                 for _ in range(plugs)
             ],
         )
+
+    def _seconds(self, least: int, most: int) -> float:
+        """Whole tens, so that much happens at one instant, for which time stands still once."""
+        return float(self._random.randrange(least, most + 1, 10))
 
     async def _until_all_have_left(self, sessions: int) -> None:
         began, reported = time.monotonic(), 0
@@ -121,16 +146,16 @@ class Storm:
                 reported = minutes
                 took_place = len(await self._stack.simulator.sessions())
                 self._say(
-                    f"{took_place} of about {sessions} sessions, {minutes / 60:.1f} h simulated, {self._deeds} deeds, "
-                    f"{time.monotonic() - began:.0f} s"
+                    f"{took_place} of about {sessions} sessions, {minutes / 60:.1f} h simulated, "
+                    f"{self._deeds.total()} deeds, {time.monotonic() - began:.0f} s"
                 )
 
     async def _minute(self) -> None:
         """A minute passes, in which something may be done to the app, the chargers or the sessions."""
         await self._come_back()
         deeds: list[tuple[float, Callable[[], Awaitable[None]]]] = [
-            (0.3, self._go_offline),
-            (0.15, self._correct_sessions),
+            (0.002 * len(self._view.chargers), self._go_offline),
+            (0.002 * len(self._view.chargers), self._correct_sessions),
             (0.01, self._cut_storage),
             (0.005, self._freeze_storage),
             (0.01, self._kill_the_host),
@@ -138,7 +163,7 @@ class Storm:
         ]
         for probability, deed in deeds:
             if self._random.random() < probability:
-                self._deeds += 1
+                self._deeds[deed.__name__.strip("_")] += 1
                 await deed()
         await self._pass(STEP_SECONDS)
 
@@ -208,23 +233,23 @@ class Storm:
         """Nothing fails any more. The chargers that slept come back days later, and a day after that everything that
         ZapCloud knows was read again, and asked for."""
         self._say(f"the storm is over; {len(self._asleep)} chargers stay offline for three days")
+        self._hits = {name: fault.hits for name, fault in (await self._stack.simulator.faults()).items()}
         await self._stack.simulator.set_faults({})
         for charger in self._away:
             await self._stack.simulator.go_online(charger)
         await self._pass(1800)
         await self._stack.simulator.change_settings(pulse_every_s=0)
-        await self._only_reconcile()
+        await self._only("reconcile")
         await self._stack.simulator.advance(3 * DAY_SECONDS)
         self._say("the chargers that slept are back")
         for charger in self._asleep:
             await self._stack.simulator.go_online(charger)
         await self._pass(DAY_SECONDS + 1200)
         self._say("what ZapCloud never knew is asked for")
-        await self._stack.host.process.stop()
-        await self._start_host()
-        await self._pass(3720)
+        await self._only("sweep")
+        await self._stack.simulator.advance(3720)
 
-    async def _only_reconcile(self) -> None:
+    async def _only(self, timer: str) -> None:
         """The other timers would run thousands of times in the days to come, for nothing."""
         stack = self._stack
         async with self._admin() as admin:
@@ -235,7 +260,7 @@ class Storm:
             if any(binding["type"] == "timerTrigger" for binding in one["config"]["bindings"])
         ]
         await stack.host.process.stop()
-        others = {f"AzureWebJobs.{name}.Disabled": "true" for name in names if name not in TIMERS_OF_THE_AFTERMATH}
+        others = {f"AzureWebJobs.{name}.Disabled": "true" for name in names if name != timer}
         await self._start_host(**others)
 
     def _admin(self) -> httpx.AsyncClient:
@@ -290,6 +315,11 @@ def faults_of(result: Account) -> Iterator[str]:
             yield f"{len(found)} {what}, such as {found[0]}"
 
 
+def spared(result: Account) -> list[str]:
+    """What the storm should have done and did not, so that nothing was shown of it."""
+    return [name for name in (*FAULTS, *DEEDS) if not result.suffered.get(name)]
+
+
 async def main(arguments: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201
@@ -298,7 +328,7 @@ async def main(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="zapbridge-storm-") as folder:
         result = await storm(Path(folder), arguments.sessions, arguments.chargers, arguments.seed, say)
     say(msgspec.json.encode(result).decode()[:6000])
-    found = list(faults_of(result))
+    found = [*faults_of(result), *(f"{name} did not happen" for name in spared(result))]
     say("; ".join(found) or "every session is in the log once, and is what it was")
     return 1 if found else 0
 
