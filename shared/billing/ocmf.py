@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 LONGEST_DOCUMENT = 256 * 1024
 """In characters: four weeks of quarter hours, and as much as a web hook may bring."""
 _UNSIGNED, _SIGNED = 2, 3
+_DIGEST_DIGITS = 16
 _UNIT_OF = {"kWh": Decimal(1), "Wh": Decimal("0.001")}
 _BEGIN = "B"
 _ENDS = frozenset("ELRAP")
@@ -97,6 +99,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 def has_signature(text: str) -> bool:
     """Whether a document has a part for the signature, whatever is in it; costs next to nothing."""
     return text.count("|") >= _SIGNED - 1
+
+
+def digest_of(text: str) -> str:
+    """A short name for a document."""
+    return sha256(text.encode()).hexdigest()[:_DIGEST_DIGITS]
 
 
 def read_document(text: str) -> Document:

@@ -4,6 +4,7 @@ Where no car charges any more, each is asked for as soon as it is due; where one
 asked for once an hour, each in its own minute.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from shared import telemetry
@@ -33,10 +34,26 @@ class Figures:
         self._end_hook = end_hook
         self._zapcloud = zapcloud
 
-    async def ask(self, installation_id: str) -> None:
-        """Each in its turn where there are many; what is not answered now is asked for again."""
+    async def run(self, installation_ids: Sequence[str]) -> None:
+        """Each session in its turn where there are many, each installation likewise; what is not answered now is asked
+        for again. Raises StorageUnavailable."""
         now = self._clock()
         minute = int(now.timestamp()) // _MINUTE_SECONDS
+        first, left = minute % max(len(installation_ids), 1), _MAX_QUESTIONS
+        for installation_id in (*installation_ids[first:], *installation_ids[:first]):
+            for entry in (await self._waiting(installation_id, minute, now))[:left]:
+                left -= 1
+                try:
+                    await self._ask_for(entry, installation_id, now)
+                except ZapCloudUnavailable:
+                    return
+                except ZapCloudError as error:
+                    telemetry.warning("sessions.figures_refused", sessionId=entry.session_id, reason=str(error))
+            if left <= 0:
+                return
+
+    async def _waiting(self, installation_id: str, minute: int, now: datetime) -> list[SessionEntry]:
+        """The sessions of an installation that are to be asked for in this minute."""
         awaited = [
             one for one in await self._with(installation_id, AWAITING_FIGURES, now) if _age(one, now) >= _ASK_AFTER
         ]
@@ -46,13 +63,7 @@ class Figures:
             if _age(one, now) >= _LONG_OPEN and (int(one.session_id[:8], 16) - minute) % 60 == 0
         ]
         turn = minute * _MAX_QUESTIONS % max(len(awaited), 1)
-        for entry in (*awaited[turn:], *awaited[:turn], *open_long)[:_MAX_QUESTIONS]:
-            try:
-                await self._ask_for(entry, installation_id, now)
-            except ZapCloudUnavailable:
-                return
-            except ZapCloudError as error:
-                telemetry.warning("sessions.figures_refused", sessionId=entry.session_id, reason=str(error))
+        return [*open_long, *awaited[turn:], *awaited[:turn]]
 
     async def _ask_for(self, entry: SessionEntry, installation_id: str, now: datetime) -> None:
         report = await self._zapcloud.session(entry.session_id, patient=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.behind import Behind
 from shared.clock import Clock
-from shared.sessions.view import Event, SessionView, Source, Status, fold
+from shared.sessions.view import Event, SessionView, Source, Status, fold, replaced_by
 from shared.storage.authorizations import Claim
 from shared.storage.session_index import SessionEntry, SessionIndex
 from shared.storage.sessions import Fact, Sessions
@@ -37,11 +37,9 @@ class Ledger:
     async def _read(self, session_id: str, seen: frozenset[str] = frozenset()) -> tuple[SessionView, datetime | None]:
         """The session with what it has from those it stands for, and the instant it is listed under."""
         record = await self._sessions.read(session_id)
-        view = fold(session_id, record.facts)
-        if view.replaces and view.replaces not in seen:
-            replaced, _ = await self._read(view.replaces, seen | {session_id})
-            view = fold(session_id, record.facts, replaced)
-        return view, record.listed_at
+        seen |= {session_id}
+        stood_for = [await self._read(one, seen) for one in sorted(replaced_by(record.facts) - seen)]
+        return fold(session_id, record.facts, tuple(view for view, _ in stood_for)), record.listed_at
 
     async def authorized(self, claim: Claim) -> bool:
         """Store that a claim was given; True if the session is new, False if something was known of it before.
@@ -123,8 +121,8 @@ class Ledger:
         if any(fact.event != Event.REPLACES for fact in view.timeline):
             entry = _entry(view, listed_at or self._clock())
             await self._index.put(entry)
-            if view.installation_id and any(_without_place(fact) for fact in view.timeline):
-                await self._index.forget_unknown(entry)
+            for place in _places(view.timeline) - {view.installation_id}:
+                await self._index.forget(entry, place)
         if view.replaced_by and view.replaced_by not in seen:
             await self.project(view.replaced_by, seen | {session_id})
         return view
@@ -204,9 +202,11 @@ def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
     )
 
 
-def _without_place(fact: Fact) -> bool:
-    """Whether a session of which this was all that was known is listed under no installation."""
-    return fact.event == Event.ENDED and "installationId" not in fact.data
+def _places(facts: tuple[Fact, ...]) -> set[str | None]:
+    """The installations under which a session may have been listed while only a part of this was known; None is the
+    list of those whose installation nobody knew."""
+    ended = [fact for fact in facts if fact.event in {Event.ENDED, Event.ATTRIBUTED}]
+    return {fact.data.get("installationId") for fact in ended}
 
 
 def _listing_instant(start: datetime | None, now: datetime) -> datetime:

@@ -5,7 +5,6 @@ What is found depends on the document and the key alone, so that looking again, 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 from shared import telemetry
@@ -17,7 +16,6 @@ from shared.storage.chargers import Chargers
 
 _PUBLIC_KEY = 981
 _KNOWN_FOR = timedelta(hours=1)
-_DIGEST_DIGITS = 16
 
 
 class MeterKeys:
@@ -55,7 +53,7 @@ class MeterValues:
 
     async def look_at(self, view: SessionView) -> None:
         """Assess the session's document, if it has one with a signature and this was not done with the same key."""
-        from shared.billing.ocmf import has_signature
+        from shared.billing.ocmf import digest_of, has_signature
         from shared.billing.signed import Verdict, assess
 
         document = view.signed_session
@@ -65,7 +63,7 @@ class MeterValues:
         found = assess(document, session_id=view.session_id, energy_kwh=None, device_id=serial, public_key=key)
         counts = found.verdict is Verdict.VALID and bool(found.same_session) and found.energy_kwh is not None
         data: dict[str, Any] = {
-            "document": sha256(document.encode()).hexdigest()[:_DIGEST_DIGITS],
+            "document": digest_of(document),
             "verdict": found.verdict,
             "counts": counts,
             "energyKwh": None if found.energy_kwh is None else float(found.energy_kwh),

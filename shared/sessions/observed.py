@@ -87,7 +87,11 @@ class ObservedSessions:
         except InvalidInput as error:
             telemetry.warning("stream.completed_session_unreadable", chargerId=charger_id, reason=str(error))
             return
-        if installation_id and await self._is_from_before(installation_id, completed.report):
+        if (
+            installation_id
+            and completed.reliable_clock
+            and await self._is_from_before(installation_id, completed.report)
+        ):
             return
         identity = self._attribution.token_id(completed.token)
         known: dict[str, str | bool] = {"chargerId": charger_id, "reliableClock": completed.reliable_clock}

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from shared import telemetry
 from shared.billing.signed import Verdict
 from shared.clock import Clock
+from shared.errors import LimitExceeded
 from shared.sessions.attribution import Attribution
 from shared.sessions.end import EndHook
 from shared.sessions.ledger import Ledger, instant_text, report_fact
@@ -19,6 +21,7 @@ from shared.zapcloud.history import PastSession
 _AT_ONCE = 8
 _AROUND = timedelta(minutes=15)
 """We list a session under the instant we let it in, ZapCloud under the instant it began."""
+_CREDIBLE = timedelta(days=60)
 _PAGE = 1000
 
 
@@ -42,23 +45,45 @@ class PastSessions:
     async def take(
         self, installation: Installation, sessions: Sequence[PastSession], source: Source, *, anew: bool = False
     ) -> int:
-        """Store what is new in a page of sessions that are over; how many of them there were. With `anew`, signed meter
-        values for which there was no key are looked at again."""
+        """Store what is new in a page of sessions that are over; how many of them there were. With `anew`, what
+        could not be found out before is tried again: whose card it is, whether a signed meter value is valid."""
         over = [one for one in sessions if is_ours_to_log(one, installation)]
-        known = await self._known(installation.id, over, source, anew=anew)
-        new = [one for one in over if known.get(one.report.session_id) != self._key(installation.id, one, source)]
+        listed = await self._listed(installation.id, over)
+        new = [
+            one
+            for one in over
+            if not self._is_known(installation.id, one, listed.get(one.report.session_id), source, anew=anew)
+        ]
         for start in range(0, len(new), _AT_ONCE):
             await asyncio.gather(*(self._store(installation.id, one, source) for one in new[start : start + _AT_ONCE]))
         return len(new)
+
+    def _is_known(
+        self, installation_id: str, one: PastSession, entry: SessionEntry | None, source: Source, *, anew: bool
+    ) -> bool:
+        """Whether this very statement is in the log, and nothing is left to be found out on account of it."""
+        if entry is None:
+            return False
+        left = (not entry.start_known and self._attribution.card_in(one.token_name)) or (
+            entry.signature in {None, Verdict.NO_KEY} and one.report.signed_session
+        )
+        drawn_from = entry.archived if source is Source.ARCHIVED_SESSIONS else entry.history
+        return drawn_from == self._key(installation_id, one, source) and not (anew and left)
 
     async def _store(self, installation_id: str, one: PastSession, source: Source) -> None:
         """What stands for another session is noted before anything else: should this stop half-way, the session is not
         known as stored, and done again."""
         report = one.report
+        if one.odd:
+            _tell_odd(installation_id, report.session_id, one.odd)
         if one.replaced_by:
             await self._ledger.replaced(report.session_id, one.replaced_by, report.start)
         known = self._known_of(one)
-        view = await self._end_hook.record(report, source, installation_id, known)
+        try:
+            view = await self._end_hook.record(report, source, installation_id, known)
+        except LimitExceeded as error:
+            _tell_odd(installation_id, report.session_id, str(error))
+            return
         if card := known.get("tokenId"):
             await self._attribution.attribute(view, card)
         await self._meter_values.look_at(view)
@@ -84,12 +109,10 @@ class PastSessions:
         }
         return {name: value for name, value in said.items() if value is not None}
 
-    async def _known(
-        self, installation_id: str, over: Sequence[PastSession], source: Source, *, anew: bool
-    ) -> dict[str, str | None]:
-        """Which statement of the source each session's entry was drawn from, as far as entries are listed where they
-        would be."""
-        starts = [one.report.start for one in over if one.report.start]
+    async def _listed(self, installation_id: str, over: Sequence[PastSession]) -> dict[str, SessionEntry]:
+        """The entries of these sessions, as far as they are listed where they would be."""
+        now = self._clock()
+        starts = [one.report.start for one in over if one.report.start and abs(now - one.report.start) < _CREDIBLE]
         if not starts:
             return {}
         first, last = min(starts) - _AROUND, max(starts) + _AROUND
@@ -99,14 +122,18 @@ class PastSessions:
             while page := await self._index.page(partition, after, instant_key(last), _PAGE):
                 entries += page
                 after = page[-1].row_key
-        return {
-            entry.session_id: entry.archived if source is Source.ARCHIVED_SESSIONS else entry.history
-            for entry in entries
-            if not (anew and entry.signature == Verdict.NO_KEY)
-        }
+        return {entry.session_id: entry for entry in entries}
 
 
 def is_ours_to_log(one: PastSession, installation: Installation) -> bool:
-    """Whether a session is over, and ended after we were told of its installation: what was before, others bill."""
-    end = one.report.end
-    return end is not None and (installation.since is None or end >= installation.since)
+    """Whether a session is over, and ended after we were told of its installation: what was before, others bill. By
+    ZapCloud's clock, since a charger's may be wrong."""
+    if one.report.end is None:
+        return False
+    return installation.since is None or (one.closed_at or one.report.end) >= installation.since
+
+
+def _tell_odd(installation_id: str, session_id: str, reason: str) -> None:
+    telemetry.warning(
+        "sessions.history_unreadable", installationId=installation_id, sessionId=session_id, reason=reason
+    )

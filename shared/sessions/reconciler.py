@@ -18,7 +18,7 @@ from shared.sessions.past import PastSessions
 from shared.sessions.view import Source
 from shared.storage.installations import Installation, Installations
 from shared.storage.reconciliation import Mark, Reconciliation
-from shared.zapcloud.client import ZapCloud
+from shared.zapcloud.client import ZapCloud, ZapCloudRefused
 from shared.zapcloud.history import PastSession, read_archived, read_history
 
 DEEP = timedelta(days=35)
@@ -60,15 +60,16 @@ class Reconciler:
                 break
             reading = _Reading(self._clock, self._marks, self._past, self._zapcloud, installation, mark, pages)
             try:
-                await reading.history()
+                await reading.begin()
+                await reading.recent()
                 if self._archive:
                     await reading.archive()
+                await reading.deep()
                 silent = 0
             except ZapCloudError as error:
                 silent = silent + 1 if isinstance(error, ZapCloudUnavailable) else 0
                 telemetry.warning("sessions.reconcile_failed", installationId=installation.id, reason=str(error))
             pages = reading.pages_left
-            await reading.note()
         telemetry.event("reconcile.completed")
 
 
@@ -94,36 +95,53 @@ class _Reading:
         self._began = clock()
         self.pages_left = pages_left
 
-    async def history(self) -> None:
-        deep = _is_due(self._mark.deep_at, self._began)
-        since = self._deep_since() if deep else self._since(self._mark.history_until)
-        page, pages, last = 0, 1, since
+    async def recent(self) -> None:
+        """Charge history from where the last reading ended, however long ago that is."""
+        since = (self._mark.history_until or self._began) - _OVERLAP
+        if await self._pages(since, "history_until", anew=False):
+            await self._note(history_until=self._began)
+
+    async def deep(self) -> None:
+        """Charge history of the last 35 days, once a day; what a run does not reach the next one goes on with."""
+        if self._mark.deep_at and self._began - self._mark.deep_at < _DEEP_EVERY:
+            return
+        since = max(self._began - DEEP, self._mark.deep_reached or self._began - DEEP)
+        if await self._pages(since, "deep_reached", anew=True):
+            await self._note(deep_reached=None, deep_at=self._began)
+
+    async def _pages(self, since: datetime, reached: str, *, anew: bool) -> bool:
+        """Whether all that began at `since` or later was read; as long as pages come in order, the mark `reached` says
+        how far."""
+        page, pages, last, in_order = 0, 1, since, True
         while page < pages and self.pages_left > 0:
             items, pages = await self._zapcloud.charge_history(self._installation.id, since, page)
             sessions = list(self._readable(items, read_history))
-            await self._take(sessions, Source.CHARGE_HISTORY, anew=deep)
+            await self._take(sessions, Source.CHARGE_HISTORY, anew=anew)
             page += 1
-            in_order, last = _reached(sessions, last)
+            in_order, last = _reached(sessions, last, in_order=in_order)
             if in_order:
-                await self._note(**({"deep_reached": last} if deep else {"history_until": last}))
-        if page >= pages:
-            done = {"deep_reached": None, "deep_at": self._began} if deep else {}
-            await self._note(history_until=self._began, **done)
+                await self._note(**{reached: last})
+        return page >= pages
 
     async def archive(self) -> None:
-        """From where the cursor is, if a reading is under way."""
-        since, until = self._since(self._mark.archive_until), self._mark.archive_to or self._began
+        """From where the cursor is, if a reading is under way; a cursor that ZapCloud does not take is dropped."""
+        since = self._mark.archive_from or (self._mark.archive_until or self._began - DEEP) - _OVERLAP
+        until = self._mark.archive_to or self._began
         cursor, following = self._mark.archive_cursor, True
         while following and self.pages_left > 0:
-            items, cursor = await self._zapcloud.archived_sessions(self._installation.id, since, until, cursor)
+            try:
+                items, cursor = await self._zapcloud.archived_sessions(self._installation.id, since, until, cursor)
+            except ZapCloudRefused:
+                await self._note(archive_cursor=None, archive_from=None, archive_to=None)
+                raise
             await self._take(list(self._readable(items, read_archived)), Source.ARCHIVED_SESSIONS)
             following = cursor is not None
-            await self._note(archive_cursor=cursor, archive_to=until)
+            await self._note(archive_cursor=cursor, archive_from=since, archive_to=until)
         if not following:
-            await self._note(archive_until=until, archive_to=None)
+            await self._note(archive_until=until, archive_from=None, archive_to=None)
 
-    async def note(self) -> None:
-        """When it was last tried, so that its turn comes after the others'."""
+    async def begin(self) -> None:
+        """Note when it was last tried, so that its turn comes after the others', whatever becomes of it."""
         await self._note()
 
     async def _note(self, **changes: datetime | str | None) -> None:
@@ -134,13 +152,6 @@ class _Reading:
         self.pages_left -= 1
         if new := await self._past.take(self._installation, sessions, source, anew=anew):
             telemetry.event("sessions.reconciled", installationId=self._installation.id, sessions=new, source=source)
-
-    def _since(self, until: datetime | None) -> datetime:
-        return until - _OVERLAP if until else self._began - DEEP
-
-    def _deep_since(self) -> datetime:
-        """Where a deep reading that did not get to its end goes on."""
-        return max(self._began - DEEP, self._mark.deep_reached or self._began - DEEP)
 
     def _readable(
         self, items: list[dict[str, Any]], read: Callable[[Mapping[str, Any]], PastSession]
@@ -157,11 +168,7 @@ class _Reading:
                 )
 
 
-def _is_due(deep_at: datetime | None, now: datetime) -> bool:
-    return deep_at is None or now - deep_at >= _DEEP_EVERY
-
-
-def _reached(sessions: list[PastSession], before: datetime) -> tuple[bool, datetime]:
-    """Whether a page is in order of its starts and goes on from the one before, and the start it ends with."""
+def _reached(sessions: list[PastSession], before: datetime, *, in_order: bool) -> tuple[bool, datetime]:
+    """Whether all pages up to this one are in order of their starts, and the start it ends with."""
     starts = [before, *(one.report.start for one in sessions if one.report.start)]
-    return starts == sorted(starts), max(starts)
+    return in_order and starts == sorted(starts), max(starts)

@@ -63,8 +63,7 @@ class Sweep:
         await self._complete_claims(now)
         installation_ids = [installation.id for installation in await self._installations.all()]
         if self._figures:
-            for installation_id in installation_ids:
-                await self._figures.ask(installation_id)
+            await self._figures.run(installation_ids)
         for place in (None, *installation_ids):
             await self._attribute_outage_sessions(place, now)
         if self._told_at is None or now - self._told_at >= _TELL_EVERY:

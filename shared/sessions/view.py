@@ -1,18 +1,20 @@
 """What a session is, as it follows from the set of facts about it, whatever order they came in.
 
 Figures are taken from the source of the highest authority, and never from a caller who spoke for another installation.
-Within one source the statement that is further along stands: what was taken back or replaced over what was not, and
-then the later end and the greater energy. When anything was heard plays no part, so that every order of hearing it
-gives one result; a statement that says otherwise is kept in the timeline and marks the session as contradicted.
+Within one source the statement that is further along stands: what was taken back or replaced over what was not, what
+the charger committed over what it did not, then the later end and the greater energy. When anything was heard plays no
+part, so that every order of hearing it gives one result; a statement that says otherwise is kept in the timeline and
+marks the session as contradicted.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from shared.billing.ocmf import has_signature
+from shared.billing.ocmf import digest_of, has_signature
 from shared.sessions.flags import Flag, flags_of, is_billable
 from shared.storage.sessions import Fact
 from shared.zapcloud.commit import Commit
@@ -121,10 +123,10 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     timeline: tuple[Fact, ...] = ()
 
 
-def fold(session_id: str, facts: tuple[Fact, ...], replaced: SessionView | None = None) -> SessionView:
+def fold(session_id: str, facts: tuple[Fact, ...], replaced: tuple[SessionView, ...] = ()) -> SessionView:
     """The session that a set of facts amounts to; the order they are given in does not matter.
 
-    `replaced` is the session that this one stands for, if ZapCloud said so: whoever was let in then is let in here.
+    `replaced` are the sessions that this one stands for, if ZapCloud said so: whoever was let in then is let in here.
     """
     timeline = tuple(sorted(facts, key=lambda fact: (fact.at, fact.event == Event.ENDED, fact.key)))
     start = max((fact for fact in timeline if fact.event in _STARTS), key=_by_start, default=None)
@@ -133,11 +135,12 @@ def fold(session_id: str, facts: tuple[Fact, ...], replaced: SessionView | None 
     installation_id = place.get("installationId")
     ends = [fact for fact in statements if fact.data.get("installationId", installation_id) == installation_id]
     stated = [fact.data for fact in ends]
-    signed = max((fact for fact in timeline if fact.event == Event.ASSESSED), key=_by_verdict, default=None)
+    document = _first("signedSession", stated)
+    signed = max((fact for fact in timeline if _is_about(fact, document)), key=_by_verdict, default=None)
     about = [start.data, *stated] if start else stated
     metered = signed.data.get("energyKwh") if signed and signed.data.get("counts") else None
     energy_kwh = metered if metered is not None and ends else _first("energyKwh", stated)
-    contradicted = any(_differ(stated[0], data) for data in stated[1:]) or _is_off(metered, stated)
+    contradicted = any(_contradict(ends[0], fact) for fact in ends[1:]) or _is_off(metered, stated)
     taken_back = bool(stated) and _is_taken_back(stated[0])
     view = SessionView(
         session_id=session_id,
@@ -154,25 +157,31 @@ def fold(session_id: str, facts: tuple[Fact, ...], replaced: SessionView | None 
         start=_instant(_first("start", stated)) or (_instant(start.data["at"]) if start else None),
         end=_instant(_first("end", stated)),
         energy_kwh=energy_kwh,
-        signed_session=_first("signedSession", stated),
+        signed_session=document,
         source=_source(start, ends, metered),
         contradicted=contradicted and not taken_back,
         replaced_by=_first("replacedBy", stated),
-        replaces=min((fact.data["session"] for fact in timeline if fact.event == Event.REPLACES), default=None),
-        signature=signed.data.get("verdict") if signed else _unassessed(_first("signedSession", stated)),
+        replaces=min(replaced_by(facts), default=None),
+        signature=signed.data.get("verdict") if signed else _unassessed(document),
         token_name=_first("tokenName", stated),
         external_id=_first("externalId", stated),
         history=_key_of(Source.CHARGE_HISTORY, ends),
         archived=_key_of(Source.ARCHIVED_SESSIONS, ends),
-        weight=len(timeline) + (replaced.weight if replaced else 0),
+        weight=len(timeline) + sum(one.weight for one in replaced),
         timeline=timeline,
     )
     return _billed(_inherited(view, replaced), stated)
 
 
-def _inherited(view: SessionView, replaced: SessionView | None) -> SessionView:
-    if replaced is None or view.start_known:
+def replaced_by(facts: Iterable[Fact]) -> frozenset[str]:
+    """The ids of the sessions that a session of these facts stands for."""
+    return frozenset(fact.data["session"] for fact in facts if fact.event == Event.REPLACES)
+
+
+def _inherited(view: SessionView, stood_for: tuple[SessionView, ...]) -> SessionView:
+    if not stood_for or view.start_known:
         return view
+    replaced = min(stood_for, key=lambda one: (not one.start_known, one.session_id))
     return msgspec.structs.replace(
         view,
         start_known=replaced.start_known,
@@ -189,9 +198,9 @@ def _inherited(view: SessionView, replaced: SessionView | None) -> SessionView:
 def _billed(view: SessionView, stated: list[dict[str, Any]]) -> SessionView:
     """The view with its flags, and whether it may be billed."""
     flags: set[Flag] = set()
-    commit = _first("commitMetadata", stated)
-    if commit is not None:
-        flags |= flags_of(commit, abandoned=bool(_first("abandoned", stated)))
+    listed = next((data for data in stated if "commitMetadata" in data), None)
+    if listed is not None:
+        flags |= flags_of(listed["commitMetadata"], abandoned=listed.get("abandoned", False))
     elif _first("reliableClock", stated) is False:
         flags.add(Flag.TIMES_UNRELIABLE)
     for flag, holds in (
@@ -221,6 +230,7 @@ def _by_authority(fact: Fact) -> tuple[Any, ...]:
         _AUTHORITY.get(fact.source, 0),
         _is_taken_back(data),
         data.get("replacedBy") is not None,
+        not data.get("abandoned", False),
         data.get("end") or "",
         data.get("energyKwh") or 0.0,
         data.get("signedSession") is not None,
@@ -263,6 +273,19 @@ def _source(start: Fact | None, ends: list[Fact], metered: float | None) -> str 
     return ends[0].source if ends else start.source if start else None
 
 
+def _is_about(fact: Fact, document: str | None) -> bool:
+    """Whether a fact is the assessment of the document that stands; where a document was dropped, of that."""
+    if fact.event != Event.ASSESSED:
+        return False
+    return document is None or fact.data.get("document") == digest_of(document)
+
+
+def _contradict(one: Fact, other: Fact) -> bool:
+    """What a source said before the charger had committed the session contradicts nothing that it said afterwards."""
+    provisional = other.source == one.source and other.data.get("abandoned", False)
+    return not provisional and _differ(one.data, other.data)
+
+
 def _is_off(metered: float | None, stated: list[dict[str, Any]]) -> bool:
     return metered is not None and bool(stated) and _differ({"energyKwh": metered}, stated[0])
 
@@ -270,7 +293,7 @@ def _is_off(metered: float | None, stated: list[dict[str, Any]]) -> bool:
 def _status(events: set[str], *, ended: bool) -> Status:
     if ended:
         return Status.ENDED
-    if Event.NEVER_BEGAN in events:
+    if Event.NEVER_BEGAN in events and Event.CHARGING not in events:
         return Status.NEVER_BEGAN
     for event, status in _WITHOUT_END:
         if event in events:

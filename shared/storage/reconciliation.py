@@ -15,7 +15,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `history_until`: all that began before was read, as charge history was then. `deep_reached`: how far the deep
     re-reading under way has come, and `deep_at` when the last one was complete. `archive_until`: all that ended before
-    was read from the archive; `archive_cursor`: where the reading under way goes on, and `archive_to` where it ends.
+    was read from the archive; `archive_cursor`: where the reading under way goes on, of all that ended from
+    `archive_from` until `archive_to`.
     """
 
     read_at: datetime | None = None
@@ -24,6 +25,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     deep_at: datetime | None = None
     archive_until: datetime | None = None
     archive_cursor: str | None = None
+    archive_from: datetime | None = None
     archive_to: datetime | None = None
 
 

@@ -104,9 +104,9 @@ class SessionIndex:
                     for entry in batch:
                         await self.put(entry)
 
-    async def forget_unknown(self, entry: SessionEntry) -> None:
-        """Once its installation is known, a session is no longer listed among those without one."""
-        await self._table.delete(month_partition(None, entry.listed_at), entry.row_key)
+    async def forget(self, entry: SessionEntry, installation_id: str | None) -> None:
+        """The session is no longer listed under this installation, or among those without one."""
+        await self._table.delete(month_partition(installation_id, entry.listed_at), entry.row_key)
 
     async def page(self, partition: str, after: str, before: str | None, limit: int) -> list[SessionEntry]:
         """Up to `limit` entries of one installation's month whose row keys lie between `after` and `before`."""

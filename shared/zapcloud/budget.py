@@ -8,9 +8,12 @@ Other processes are not seen: where ZapCloud says that it is too much, all that 
 import asyncio
 from collections.abc import Callable
 
+from shared.errors import ZapCloudUnavailable
+
 PER_SECOND = 10.0
 _AT_ONCE = 15.0
 _KEPT_FOR_DRIVERS = 5.0
+_LONGEST_WAIT_SECONDS = 5.0
 
 
 class Budget:
@@ -29,8 +32,11 @@ class Budget:
         self._level -= 1
 
     async def wait(self) -> None:
-        """Until a request that can wait may go out; who came first goes first."""
+        """Until a request that can wait may go out; who came first goes first. Raises ZapCloudUnavailable where
+        ZapCloud told us to stay away for longer than anybody should wait."""
         async with self._queue:
+            if self._closed_until - self._monotonic() > _LONGEST_WAIT_SECONDS:
+                raise ZapCloudUnavailable("ZapCloud has had too many requests and wants none for a while")
             await asyncio.sleep(self._seconds_to_wait())
             self.spend()
 

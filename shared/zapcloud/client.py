@@ -34,7 +34,8 @@ _PAGE = 100
 """The largest page there is (docs.zaptec.com, "API changes: what you need to know")."""
 _ARCHIVE_PAGE = 200
 _PATIENCE = 3
-_LONGEST_WAIT_SECONDS = 2.0
+_USUAL_WAIT_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 60.0
 _NOT_TO_BE_SEEN = {506, 512, 533, 540}
 """ErrorCodes of https://api.zaptec.com/api/constants: NotApplicableForUser, UnknownObject, Forbidden,
 UnknownInstallationId."""
@@ -160,7 +161,9 @@ class ZapCloud:
             f"&SortProperty=StartDateTime&SortDescending=false&PageSize={_PAGE}&PageIndex={page}"
         )
         pages = answer.get("pages")
-        return [_lowered(item) for item in _list(answer, "data")], pages if isinstance(pages, int) else 0
+        if not isinstance(pages, int):
+            raise ZapCloudError("ZapCloud does not say how many pages of sessions there are")
+        return [_lowered(item) for item in _list(answer, "data")], pages
 
     async def archived_sessions(
         self, installation_id: str, since: datetime, until: datetime, cursor: str | None
@@ -296,7 +299,7 @@ def _instant_text(instant: datetime) -> str:
 
 def _seconds_to_wait(response: "httpx.Response") -> float:
     text = response.headers.get("retry-after", "")
-    return min(float(text), _LONGEST_WAIT_SECONDS) if text.isdecimal() else _LONGEST_WAIT_SECONDS
+    return min(float(text), _LONGEST_WAIT_SECONDS) if text.isdecimal() else _USUAL_WAIT_SECONDS
 
 
 def _error_code(response: "httpx.Response") -> int | None:

@@ -22,6 +22,8 @@ from shared.zapcloud.hooks import EndReport, is_energy, is_storable_text, parse_
 
 _MOST_DETAILS = 5000
 _MOST_CHARACTERS = 200
+_YEARS = range(2000, 2200)
+_NO_ID = "00000000-0000-0000-0000-000000000000"
 _COMMITTED = Commit.ONLINE | Commit.OFFLINE
 _BITS_OF_ARCHIVE = {
     "reliableclock": Commit.RELIABLE_CLOCK,
@@ -36,12 +38,14 @@ _BITS_OF_ARCHIVE = {
 class PastSession(msgspec.Struct, frozen=True, kw_only=True):
     """A session as ZapCloud lists it; `report.end` is None while it runs.
 
-    `commit` is its CommitMetadata, `abandoned` where the charger never said how it ended; `user_name` is the full name
-    of ZapCloud's own user, `token_name` what that user calls the card; `energy_details` are instants and the energy in
-    kWh since the instant before.
+    `closed_at` is when ZapCloud learnt that it was over, by its own clock. `commit` is its CommitMetadata, `abandoned`
+    where the charger never said how it ended; `user_name` is the full name of ZapCloud's own user, `token_name` what
+    that user calls the card; `energy_details` are instants and the energy in kWh since the instant before. `odd` names
+    what could not be read and was left out, and why.
     """
 
     report: EndReport
+    closed_at: datetime | None
     charger_id: str | None
     commit: int | None
     abandoned: bool
@@ -52,15 +56,18 @@ class PastSession(msgspec.Struct, frozen=True, kw_only=True):
     token_name: str | None = None
     external_id: str | None = None
     energy_details: tuple[tuple[datetime, float], ...] = ()
+    odd: str = ""
 
 
 def read_history(item: Mapping[str, Any]) -> PastSession:
-    """An item of charge history, its keys in small letters; raises InvalidInput naming each field that is wrong."""
+    """An item of charge history, its keys in small letters; raises InvalidInput where its id, instants or energy are
+    wrong. An instant of a clock that was never set counts as none."""
     reader = _Reader(item)
     committed_at, closed_at = reader.instant("commitenddatetime"), reader.instant("enddatetime")
     commit = reader.whole_number("commitmetadata")
     return reader.past_session(
         end=(committed_at or closed_at) if closed_at else None,
+        closed_at=closed_at,
         commit=commit,
         abandoned=bool(closed_at and not committed_at and commit is not None and not commit & _COMMITTED),
         signed=reader.text("signedsession", longest=None),
@@ -69,15 +76,17 @@ def read_history(item: Mapping[str, Any]) -> PastSession:
 
 
 def read_archived(item: Mapping[str, Any]) -> PastSession:
-    """An item of the archive, its keys in small letters; raises InvalidInput naming each field that is wrong."""
+    """An item of the archive, its keys in small letters; raises InvalidInput as `read_history` does."""
     reader = _Reader(item)
     user = _lowered(item.get("authorizeduser"))
     abandoned = item.get("externallyabandoned") is True
     bits = [bit for name, bit in _BITS_OF_ARCHIVE.items() if item.get(name) is True]
     if not abandoned:
         bits.append(Commit.OFFLINE if item.get("offline") is True else Commit.ONLINE)
+    recognized_at, ended_at = reader.instant("recognizeddatetime"), reader.instant("enddatetime")
     return reader.past_session(
-        end=reader.instant("enddatetime"),
+        end=ended_at or recognized_at,
+        closed_at=recognized_at or ended_at,
         commit=sum(bits),
         abandoned=abandoned,
         signed=reader.text("sessionsignature", longest=None),
@@ -91,11 +100,13 @@ class _Reader:
     def __init__(self, item: Mapping[str, Any]) -> None:
         self._item = item
         self._faults: dict[str, str] = {}
+        self._odd: dict[str, str] = {}
 
     def past_session(
         self,
         *,
         end: datetime | None,
+        closed_at: datetime | None,
         commit: int | None,
         abandoned: bool,
         signed: str | None,
@@ -115,16 +126,18 @@ class _Reader:
             raise InvalidInput("a session of ZapCloud's cannot be understood", self._faults)
         return PastSession(
             report=EndReport(session_id, start, end, None if energy is None else float(energy), signed),
+            closed_at=closed_at,
             charger_id=found["chargerid"],
             commit=commit,
             abandoned=abandoned,
-            replaced_by=found["replacedbysessionid"],
+            replaced_by=found["replacedbysessionid"] if found["replacedbysessionid"] != session_id else None,
             user_id=user["id"],
             user_name=user["fullname"],
             user_email=user["email"],
             token_name=names["tokenname"],
             external_id=names["externalid"],
             energy_details=details,
+            odd="; ".join(f"{field} {fault}" for field, fault in self._odd.items()),
         )
 
     def instant(self, name: str) -> datetime | None:
@@ -132,16 +145,20 @@ class _Reader:
         if value is None or value == "":
             return None
         try:
-            return parse_instant(value if isinstance(value, str) else "")
+            instant = parse_instant(value if isinstance(value, str) else "")
         except ValueError:
             self._faults[name] = "must be an ISO 8601 instant"
             return None
+        if instant.year in _YEARS:
+            return instant
+        self._odd[name] = "is of a clock that was never set"
+        return None
 
     def whole_number(self, name: str) -> int | None:
         value = self._item.get(name)
         if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31):
             return value
-        self._faults[name] = "must be a whole number"
+        self._odd[name] = "must be a whole number"
         return None
 
     def text(self, name: str, longest: int | None = _MOST_CHARACTERS) -> str | None:
@@ -150,15 +167,15 @@ class _Reader:
             return None
         if is_storable_text(value):
             return str(value)[:longest]
-        self._faults[name] = "must be text"
+        self._odd[name] = "must be text"
         return None
 
     def _id(self, name: str) -> str | None:
         value = self._item.get(name)
         found = canonical_uuid(value)
         if value and found is None:
-            self._faults[name] = "must be a hyphenated UUID"
-        return found
+            self._odd[name] = "must be a hyphenated UUID"
+        return found if found != _NO_ID else None
 
     def _details(self) -> tuple[tuple[datetime, float], ...]:
         given = self._item.get("energydetails")
@@ -168,7 +185,7 @@ class _Reader:
         with contextlib.suppress(ValueError):
             if readable:
                 return tuple(sorted(_Reader(_lowered(one)).detail() for one in given))
-        self._faults["energydetails"] = f"must be a list of up to {_MOST_DETAILS} instants and numbers of kWh"
+        self._odd["energydetails"] = f"must be a list of up to {_MOST_DETAILS} instants and numbers of kWh"
         return ()
 
     def detail(self) -> tuple[datetime, float]:

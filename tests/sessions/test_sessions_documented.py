@@ -57,12 +57,12 @@ def said(what: str) -> Fact:
 def test_each_row_of_the_table_of_commit_bits_holds(row: list[str]) -> None:
     what, flags, billable, _ = row
     facts = [authorization(), said(what)]
-    replaced = None
+    replaced = ()
     if what.startswith("the one that replaces"):
         facts[0] = Fact(
             at=MONDAY_MORNING, source=Source.CHARGE_HISTORY, event=Event.REPLACES, data={"session": "the first"}
         )
-        replaced = fold("the first", (authorization(), said("void, replaced")))
+        replaced = (fold("the first", (authorization(), said("void, replaced"))),)
     view = fold("s", tuple(facts), replaced)
     assert sorted(view.flags) == sorted(re.findall(r"`([\w-]+)`", flags))
     assert view.billable == {"yes": True, "no": False}[billable]

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.billing.ocmf import digest_of
 from shared.sessions.flags import Flag
 from shared.sessions.view import Event, SessionView, Source, Status, fold
 from shared.storage.sessions import Fact
@@ -37,13 +38,14 @@ def facts_of(source: Source, event: Event, data: st.SearchStrategy[dict[str, Any
     return st.builds(Fact, at=heard, source=st.just(source), event=st.just(event), data=data)
 
 
+DOCUMENTS = ("OCMF|{}|{1}", "OCMF|{}|{2}")
 figures = st.fixed_dictionaries(
     {},
     optional={
         "energyKwh": energies,
         "start": minutes.map(text),
         "end": minutes.map(text),
-        "signedSession": st.just("OCMF|{}"),
+        "signedSession": st.sampled_from(DOCUMENTS),
         "installationId": st.sampled_from(["home", "elsewhere"]),
         "chargerId": st.sampled_from(["c1", "c2"]),
     },
@@ -54,6 +56,7 @@ listed = st.fixed_dictionaries(
         "end": minutes.map(text),
         "replacedBy": st.sampled_from(["b", "c"]),
         "abandoned": st.just(True),
+        "signedSession": st.sampled_from(DOCUMENTS),
         "userName": st.sampled_from(["Kari Nordmann", "Ola Nordmann"]),
         "tokenName": st.sampled_from(["blue", "red"]),
     },
@@ -64,6 +67,7 @@ claims = st.fixed_dictionaries(
 )
 assessments = st.fixed_dictionaries(
     {
+        "document": st.sampled_from(DOCUMENTS).map(digest_of),
         "verdict": st.sampled_from(["valid", "invalid", "no-key", "unsigned", "unreadable"]),
         "counts": st.booleans(),
         "energyKwh": energies,
@@ -116,8 +120,8 @@ def test_any_statements_in_any_order_any_number_of_times_give_one_result(
     facts: list[Fact], of_the_replaced: list[Fact], seed: int
 ) -> None:
     random = Random(seed)
-    replaced = fold("a", stored(of_the_replaced))
-    replaced_again = fold("a", stored(heard_otherwise(of_the_replaced, random)))
+    replaced = (fold("a", stored(of_the_replaced)),)
+    replaced_again = (fold("a", stored(heard_otherwise(of_the_replaced, random))),)
     once = fold("s", stored(facts), replaced)
     again = fold("s", stored(heard_otherwise(facts, random)), replaced_again)
     assert result(again) == result(once)
@@ -133,7 +137,12 @@ def test_energy_is_that_of_the_highest_authority_which_states_any(facts: list[Fa
         if fact.event == Event.ENDED and fact.data.get("installationId", view.installation_id) == view.installation_id
     ]
     assert (view.status is Status.ENDED) == bool(here)
-    metered = [fact for fact in facts if fact.event == Event.ASSESSED and fact.data["counts"]]
+    about = [digest_of(view.signed_session)] if view.signed_session else [digest_of(one) for one in DOCUMENTS]
+    metered = [
+        fact
+        for fact in facts
+        if fact.event == Event.ASSESSED and fact.data["counts"] and fact.data["document"] in about
+    ]
     if here and metered:
         assert view.source == Source.SIGNED_METER_VALUE
         assert view.energy_kwh in [fact.data["energyKwh"] for fact in metered]
@@ -163,3 +172,36 @@ def test_within_charge_history_what_was_taken_back_stays_so() -> None:
     ]
     view = fold("s", tuple(heard))
     assert (view.energy_kwh, view.billable, view.flags) == (0.0, False, (Flag.NOT_OURS, Flag.VOID))
+
+
+def listed_as(**data: Any) -> Fact:
+    at_home = {"installationId": "home", "commitMetadata": Commit.ONLINE | Commit.RELIABLE_CLOCK} | data
+    return Fact(at=MONDAY_MORNING, source=Source.CHARGE_HISTORY, event=Event.ENDED, data=at_home)
+
+
+def test_what_the_charger_commits_stands_over_what_zapcloud_closed_before() -> None:
+    closed = listed_as(energyKwh=5.0, end=text(240), commitMetadata=0, abandoned=True)
+    committed = listed_as(energyKwh=7.5, end=text(210))
+    view = fold("s", (closed, committed))
+    assert (view.energy_kwh, view.contradicted, Flag.ABANDONED in view.flags) == (7.5, False, False)
+
+
+def test_only_the_document_that_stands_is_counted_by() -> None:
+    first = listed_as(energyKwh=5.0, end=text(60), signedSession=DOCUMENTS[0])
+    second = listed_as(energyKwh=7.5, end=text(90), signedSession=DOCUMENTS[1])
+    assessed = [
+        Fact(
+            at=MONDAY_MORNING,
+            source=Source.SIGNED_METER_VALUE,
+            event=Event.ASSESSED,
+            data={"document": digest_of(document), "verdict": "valid", "counts": True, "energyKwh": energy},
+        )
+        for document, energy in zip(DOCUMENTS, (5.001, 7.501), strict=True)
+    ]
+    assert fold("s", (first, second, *assessed)).energy_kwh == 7.501
+
+
+def test_a_session_that_charged_did_begin_whatever_zapcloud_knows_of_it() -> None:
+    charged = Fact(at=MONDAY_MORNING, source=Source.OBSERVATION, event=Event.CHARGING, data={"at": text(5)})
+    unknown = Fact(at=MONDAY_MORNING, source=Source.SESSION_API, event=Event.NEVER_BEGAN, data={})
+    assert fold("s", (charged, unknown)).status is Status.CHARGING

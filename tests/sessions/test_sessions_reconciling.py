@@ -17,8 +17,10 @@ from shared.sessions.flags import Flag
 from shared.sessions.view import SessionView, Source, Status
 from shared.storage.authorizations import Claim
 from shared.storage.installations import Installation
+from shared.storage.reconciliation import Mark, Reconciliation
 from shared.storage.session_index import SessionEntry
 from shared.storage.tokens import Token
+from shared.zapcloud.hooks import EndReport
 from simulator.app import Options, Simulator, serve
 from simulator.client import SimulatorClient
 from simulator.faults import Fault, FaultName
@@ -357,3 +359,89 @@ async def test_a_meter_that_does_not_sign_is_said_to_be_unsigned(site: Site) -> 
     session_id = await site.charge()
     await site.reconcile()
     assert (await site.view(session_id)).signature == "unsigned"
+
+
+async def test_however_long_nothing_was_read_nothing_is_left_out(site: Site) -> None:
+    await site.reconcile()
+    session_id = await site.charge()
+    await site.client.advance(60 * 24 * HOUR)
+    await site.reconcile()
+    assert (await site.view(session_id)).energy_kwh == 11.0
+
+
+async def test_a_card_that_is_registered_later_gets_its_session_with_the_deep_reading(site: Site) -> None:
+    card = "04A1B2C3000004"
+    await site.client.configure(site.installation, authenticationType=1)
+    await site.client.go_offline(site.chargers[1])
+    await site.client.plug(site.chargers[1])
+    await site.client.scan(site.chargers[1], card)
+    await site.client.advance(HOUR)
+    session_id = await site.client.unplug(site.chargers[1]) or ""
+    await site.client.go_online(site.chargers[1])
+    await site.reconcile()
+    assert (await site.view(session_id)).driver is None
+    await site.services.tokens.put(Token(id=token_id(IDENTITY_KEY, card), token=card, driver="Ola"))
+    await site.client.advance(25 * HOUR)
+    await site.reconcile()
+    assert (await site.listed())[session_id].driver == "Ola"
+
+
+async def test_a_cursor_that_zapcloud_does_not_take_any_more_is_dropped(site: Site) -> None:
+    session_id = await site.charge()
+    await site.client.advance(60)
+    marks = Reconciliation(site.services.tables)
+    await marks.set_mark(site.installation, Mark(archive_cursor="of another time", archive_to=site.services.clock()))
+    for _ in range(2):
+        await site.reconcile()
+        await site.client.advance(600)
+    assert "archived-sessions" in [fact.source for fact in (await site.view(session_id)).timeline]
+
+
+async def test_a_session_is_listed_only_where_it_was_in_the_end(site: Site) -> None:
+    """An end that came by the credential of another installation, and then ZapCloud's own word."""
+    elsewhere = "20000000-0000-4000-8000-000000000001"
+    await site.services.installations.put(Installation(id=elsewhere))
+    session_id = await site.charge()
+    truth = site.world.sessions[session_id]
+    report = EndReport(session_id, truth.start, truth.end, truth.energy_kwh, None)
+    await site.services.end_hook.record(report, Source.END_HOOK, elsewhere)
+    await site.reconcile()
+    now = site.services.clock()
+    page = await site.services.listing.page(
+        [site.installation, elsewhere, None], now - timedelta(days=60), now + timedelta(days=1), None, 1000
+    )
+    assert [(one.session_id, one.installation_id) for one in page.items] == [(session_id, site.installation)]
+
+
+async def test_a_session_that_stands_for_two_is_listed_as_it_is_shown(site: Site) -> None:
+    ids = [await site.charge() for _ in range(3)]
+    for number, driver in ((0, "Anna"), (1, "Bo")):
+        claim = Claim(
+            session_id=ids[number],
+            installation_id=site.installation,
+            charger_id=site.chargers[0],
+            request_key="k",
+            at=MONDAY_MORNING,
+            mode="enforce",
+            verdict="allowed",
+            driver=driver,
+        )
+        await site.services.ledger.authorized(claim)
+    await site.reconcile()
+    for old in ids[:2]:
+        await site.services.ledger.replaced(old, ids[2], MONDAY_MORNING)
+        await site.services.ledger.project(ids[2])
+        assert (await site.listed())[ids[2]].driver == (await site.view(ids[2])).driver
+
+
+async def test_a_session_by_a_clock_that_was_never_set_is_logged_all_the_same(site: Site) -> None:
+    await site.services.installations.put(Installation(id=site.installation, since=MONDAY_MORNING))
+    await site.client.go_offline(site.chargers[0])
+    await site.client.set_clock_ahead(site.chargers[0], -20 * 365 * 86400)
+    session_id = await site.charge()
+    await site.client.go_online(site.chargers[0])
+    await site.client.advance(60)
+    await site.reconcile()
+    view = await site.view(session_id)
+    assert (view.energy_kwh, view.billable) == (11.0, True)
+    assert Flag.TIMES_UNRELIABLE in view.flags

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from shared.errors import ZapCloudUnavailable
 from shared.zapcloud import budget as module
 from shared.zapcloud.budget import Budget
 
@@ -57,9 +58,14 @@ async def test_something_is_always_kept_for_drivers(time: Time) -> None:
 
 async def test_where_zapcloud_says_too_many_all_that_can_wait_waits_as_long_as_it_says(time: Time) -> None:
     budget = Budget(time)
-    budget.too_many(7)
+    budget.too_many(4)
     await budget.wait()
-    assert time.now == pytest.approx(107)
+    assert time.now == pytest.approx(104)
+    budget.too_many(30)
+    with pytest.raises(ZapCloudUnavailable):
+        await budget.wait()
+    time.now += 30
+    await budget.wait()
 
 
 async def test_who_came_first_goes_first(time: Time) -> None:

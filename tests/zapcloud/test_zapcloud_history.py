@@ -96,26 +96,50 @@ def test_an_item_of_the_archive_says_the_same() -> None:
     [
         ("Id", None),
         ("Id", "not-a-uuid"),
-        ("ChargerId", "xxx"),
         ("Energy", -1),
         ("Energy", "2.5"),
         ("Energy", True),
         ("StartDateTime", "yesterday"),
         ("EndDateTime", 5),
+    ],
+)
+def test_what_a_session_cannot_be_without_is_named_where_it_is_wrong(field: str, value: object) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        read_history(of(**{field: value}))
+    assert set(raised.value.fields) == {field.lower()}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("ChargerId", "xxx"),
         ("CommitMetadata", "21"),
         ("CommitMetadata", -1),
         ("EnergyDetails", "none"),
         ("EnergyDetails", [{"Timestamp": "2025-06-07T09:20:55Z"}]),
+        ("EnergyDetails", [{"Timestamp": "2025-06-07T09:20:55Z", "Energy": -0.001}]),
         ("EnergyDetails", [{"Energy": 1.0}]),
         ("SignedSession", "half a \ud800 pair"),
         ("TokenName", 7),
-        ("UserFullName", ["Kari"]),
+        ("ReplacedBySessionId", "none"),
     ],
 )
-def test_what_is_wrong_is_named(field: str, value: object) -> None:
-    with pytest.raises(InvalidInput) as raised:
-        read_history(of(**{field: value}))
-    assert set(raised.value.fields) == {field.lower()}
+def test_whatever_else_is_wrong_is_left_out_and_named(field: str, value: object) -> None:
+    found = read_history(of(**{field: value}))
+    assert found.report.energy_kwh == 2.527
+    assert field.lower() in found.odd
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00", "1970-01-01T00:12:00Z"])
+def test_a_clock_that_was_never_set_tells_nothing(instant: str) -> None:
+    found = read_history(of(StartDateTime=instant, CommitEndDateTime=instant))
+    assert found.report.start is None
+    assert found.report.end == datetime(2025, 6, 7, 16, 50, tzinfo=UTC), "when ZapCloud closed it"
+
+
+@pytest.mark.parametrize("nobody", ["00000000-0000-0000-0000-000000000000", ID])
+def test_a_session_is_not_replaced_by_none_or_by_itself(nobody: str) -> None:
+    assert read_history(of(ReplacedBySessionId=nobody)).replaced_by is None
 
 
 json_values = st.recursive(
