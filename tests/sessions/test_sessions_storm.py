@@ -8,7 +8,7 @@ from tests.sessions.storm import faults_of, storm
 
 pytestmark = pytest.mark.xdist_group("streams")
 
-SESSIONS, CHARGERS = 120, 15
+SESSIONS, CHARGERS = 48, 8
 
 
 async def test_after_a_storm_the_log_is_the_truth(tmp_path: Path, seed: int) -> None:
