@@ -1,57 +1,28 @@
 """The arithmetic of docs/cost.md: measured figures, prices and use in, US dollars a month out."""
 
 import math
-from collections.abc import Callable
 
 import msgspec
 
-from bench.month import Measured
+from bench.daily import DAYS_A_MONTH, HOURS_A_MONTH, Figures, Timer
+from shared.backup.contents import KEPT
 
-HOURS_A_MONTH = 730
 _SECONDS_A_MONTH = HOURS_A_MONTH * 3600
-_DAYS_A_MONTH = HOURS_A_MONTH / 24
 _SHORTEST_SECONDS = 1.0
 """What an instance that was active at all is billed for at least (Microsoft Learn, "Flex Consumption plan")."""
 _ROUNDS_A_DAY = 144
 """Of the REST back-fill, one each ten minutes."""
 _BACKFILL = "watch_streams"
-_EVENTS_OF_NO_CHARGER = {"stream.progress", "backfill.stopped"}
-"""Lines that grow with chargers only at first: the former to one each 20 s and stream; the latter since ZapCloud allows
-ten requests a second, of which simulated time makes no more when it stands still."""
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """How much a day: for the app as such, for each installation, for each charger with its session."""
-
-    app: float = 0
-    installation: float = 0
-    charger: float = 0
-
-    def a_month(self, installations: float, chargers: float) -> float:
-        return _DAYS_A_MONTH * (self.app + self.installation * installations + self.charger * chargers)
-
-
-class Timer(msgspec.Struct, frozen=True):
-    runs: float
-    """A day."""
-    storage: Rate
-    """Requests."""
-
-
-class Figures(msgspec.Struct, frozen=True):
-    """What `bench.month` measured."""
-
-    timers: dict[str, Timer]
-    hook_calls: Rate
-    hook_storage: Rate
-    messages: Rate
-    bursts: Rate
-    """Instants at which messages come."""
-    stream_storage: Rate
-    event_lines: Rate
-    """Without those of `_EVENTS_OF_NO_CHARGER`."""
-    vault_requests: Rate
-    table_bytes: Rate
+_RECONCILE = "reconcile"
+_READINGS_A_RUN = 400
+"""Of `reconcile`: pages of charge history, one at least for each installation."""
+_BACKUP = "backup"
+_ROWS_A_PAGE = 1000
+"""That a request brings of a table read from end to end."""
+_LINE_BYTES_A_BLOB = 8 * 1024**2
+"""Of lines in one blob of a backup, before compression (docs/backup.md)."""
+_BLOBS_AT_LEAST = len(KEPT) + 1
+"""Of a backup: one of each table, and the manifest."""
 
 
 class Prices(msgspec.Struct, frozen=True):
@@ -64,6 +35,9 @@ class Prices(msgspec.Struct, frozen=True):
     table_requests: float
     table_space: float
     blob_requests: float
+    backup_space: float
+    backup_writes: float
+    backup_copying: float
     logs: float
     alert_rule_5_minutes: float
     alert_rule_slower: float
@@ -84,6 +58,10 @@ class Assumed(msgspec.Struct, frozen=True):
     batch_seconds: float
     wait_for_fuller_batch_seconds: float
     months_kept: float
+    history_days: float
+    backups_kept: float
+    """How many nights' backups there are, each of them whole."""
+    backup_rows_per_second: float
     lines_per_run: float
     lines_per_batch: float
     progress_lines_per_stream: float
@@ -126,7 +104,9 @@ class Bill(msgspec.Struct, frozen=True):
 
 def bill(figures: Figures, prices: Prices, assumed: Assumed, use: Use) -> Bill:
     timers = {name: _timer(name, timer, assumed, use) for name, timer in figures.timers.items()}
-    looks = assumed.availability_looks * _DAYS_A_MONTH
+    if _BACKUP in timers:
+        timers[_BACKUP] = _backup(timers[_BACKUP], figures, assumed, use)
+    looks = assumed.availability_looks * DAYS_A_MONTH
     web_calls = figures.hook_calls.a_month(use.installations, use.chargers) + looks
     batches = _batches(figures.bursts.a_month(use.installations, use.chargers), use.streams, assumed)
     timer_runs = sum(one.runs for one in timers.values())
@@ -146,6 +126,7 @@ def bill(figures: Figures, prices: Prices, assumed: Assumed, use: Use) -> Bill:
             "executions": (web_calls + batches + paid_timer_runs) / 1e6 * prices.million_executions,
             "table requests": storage / 1e4 * prices.table_requests,
             "table space": _table_gb(figures, assumed, use) * prices.table_space,
+            "backups": _backups(figures, prices, assumed, use),
             "blobs of the hosts": instances
             * _SECONDS_A_MONTH
             * assumed.blob_requests_per_second
@@ -171,15 +152,42 @@ class _Run(msgspec.Struct, frozen=True):
 
 
 def _timer(name: str, timer: Timer, assumed: Assumed, use: Use) -> _Run:
-    planned = timer.runs * _DAYS_A_MONTH
+    planned = timer.runs * DAYS_A_MONTH
     asked = min(use.chargers, assumed.backfill_per_minute * 1440 / _ROUNDS_A_DAY) if name == _BACKFILL else use.chargers
-    storage = timer.storage.a_month(use.installations, asked) / planned
+    read = min(use.installations, _READINGS_A_RUN) if name == _RECONCILE else use.installations
+    storage = timer.storage.a_month(read, asked) / planned
     seconds = storage * assumed.storage_answers_seconds
     if name == _BACKFILL:
         seconds += asked * _ROUNDS_A_DAY / timer.runs * assumed.zapcloud_answers_seconds
+    elif name == _RECONCILE:
+        seconds += read * assumed.zapcloud_answers_seconds
     seconds = max(_SHORTEST_SECONDS, seconds)
     runs = min(planned, _SECONDS_A_MONTH / seconds)
     return _Run(runs, runs * seconds, runs * storage)
+
+
+def _backup(first_nights: _Run, figures: Figures, assumed: Assumed, use: Use) -> _Run:
+    """The timer was measured while there was hardly a session; it reads all that have been since."""
+    rows = figures.backup_rows.a_month(use.installations, use.chargers) * assumed.months_kept
+    pages = rows / _ROWS_A_PAGE
+    seconds = rows / assumed.backup_rows_per_second + pages * assumed.storage_answers_seconds
+    return _Run(
+        first_nights.runs,
+        first_nights.seconds + first_nights.runs * seconds,
+        first_nights.storage + first_nights.runs * pages,
+    )
+
+
+def _backups(figures: Figures, prices: Prices, assumed: Assumed, use: Use) -> float:
+    """What it costs that the backups are there, are written, and are copied into the second region."""
+    a_backup = assumed.months_kept * figures.backup_blob_bytes.a_month(use.installations, use.chargers) / 1e9
+    lines = assumed.months_kept * figures.backup_line_bytes.a_month(use.installations, use.chargers)
+    writes = DAYS_A_MONTH * (_BLOBS_AT_LEAST + lines / _LINE_BYTES_A_BLOB)
+    return (
+        a_backup * assumed.backups_kept * prices.backup_space
+        + writes / 1e4 * prices.backup_writes
+        + a_backup * DAYS_A_MONTH * prices.backup_copying
+    )
 
 
 def _batches(bursts: float, streams: float, assumed: Assumed) -> float:
@@ -196,48 +204,17 @@ def active_seconds(executions: float, instances: float) -> float:
 
 
 def _table_gb(figures: Figures, assumed: Assumed, use: Use) -> float:
-    return figures.table_bytes.a_month(use.installations, use.chargers) * assumed.months_kept / 1e9
+    history_months = min(assumed.history_days / DAYS_A_MONTH, assumed.months_kept)
+    lasting = figures.session_bytes.a_month(use.installations, use.chargers) * assumed.months_kept
+    return (lasting + figures.history_bytes.a_month(use.installations, use.chargers) * history_months) / 1e9
 
 
 def _log_gb(figures: Figures, assumed: Assumed, use: Use, runs: float, batches: float, vault: float) -> float:
     events = figures.event_lines.a_month(use.installations, use.chargers)
-    events += use.streams * assumed.progress_lines_per_stream * _DAYS_A_MONTH
+    events += use.streams * assumed.progress_lines_per_stream * DAYS_A_MONTH
     lines = runs * assumed.lines_per_run + batches * assumed.lines_per_batch + events
     messages = figures.messages.a_month(use.installations, use.chargers)
     text = events * assumed.event_bytes + messages * assumed.details_bytes_per_message
     telemetry = lines * assumed.trace_bytes + text + (runs + batches) * assumed.request_bytes
     platform = assumed.platform_logs * (lines * assumed.platform_log_bytes + text)
     return (telemetry + platform + vault * assumed.vault_log_bytes) / 1e9
-
-
-def figures_of(few: Measured, at_several: Measured, many: Measured) -> Figures:
-    """What each charger and each installation adds, by two differences; what is left is the app's own."""
-
-    def rate(count: Callable[[Measured], float]) -> Rate:
-        a_day = [count(run) * 24 / run.size.hours for run in (few, at_several, many)]
-        charger = max(0.0, (a_day[2] - a_day[0]) / (many.size.chargers - few.size.chargers))
-        installation = max(0.0, (a_day[1] - a_day[0]) / (at_several.size.installations - few.size.installations))
-        app = max(0.0, a_day[0] - few.size.chargers * charger - few.size.installations * installation)
-        return Rate(round(app, 1), round(installation, 1), round(charger, 2))
-
-    def storage_of(name: str) -> Rate:
-        return rate(lambda run: run.functions[name].storage.all)
-
-    hooks = [name for name in few.functions if "-" in name]
-    return Figures(
-        timers={
-            name: Timer(round(one.runs * 24 / few.size.hours), storage_of(name))
-            for name, one in few.functions.items()
-            if name not in hooks
-        },
-        hook_calls=rate(lambda run: sum(run.functions[name].runs for name in hooks)),
-        hook_storage=rate(lambda run: run.behind.all + sum(run.functions[name].storage.all for name in hooks)),
-        messages=rate(lambda run: run.messages),
-        bursts=Rate(charger=round(few.batches * 24 / few.size.hours / few.size.chargers, 2)),
-        stream_storage=rate(lambda run: run.streams.all),
-        event_lines=rate(
-            lambda run: sum(lines for name, lines in run.events.items() if name not in _EVENTS_OF_NO_CHARGER)
-        ),
-        vault_requests=rate(lambda run: run.azure.get("get", 0) + run.azure.get("set", 0)),
-        table_bytes=rate(lambda run: sum(run.stored_bytes.values())),
-    )

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.bill import Assumed, Figures, Prices, Rate, Timer, Use, bill, figures_of
+from bench.bill import Assumed, Prices, Use, bill
+from bench.daily import Figures, Rate, Timer, figures_of
 from bench.month import Measured
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "cost.md"

@@ -12,10 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.bill import Rate, Timer, active_seconds, bill, figures_of
+from bench.backed import BackedUp
+from bench.bill import active_seconds, bill
 from bench.cost import bill_rows, read, rows, turned_rows
+from bench.daily import Rate, Timer, figures_of
 from bench.month import Function, Log, Measured, Operations, Size
 from bench.stored import row_bytes
+from shared.backup.contents import KEPT
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +74,13 @@ def test_what_is_assumed_is_what_the_app_and_the_templates_set() -> None:
     assumed = DOCUMENT.assumed
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     assert assumed.backfill_per_minute == defaults["backfill_chargers_per_minute"]
+    assert assumed.history_days == defaults["retention_history_days"]
     main = (ROOT / "infra" / "main.bicep").read_text()
+    backups = (ROOT / "infra" / "modules" / "backups.bicep").read_text()
+    nights, deleted = re.search(r"backupRetentionDays int = (\d+)", main), re.search(r"days: (\d+)", backups)
+    assert nights
+    assert deleted
+    assert assumed.backups_kept == int(nights[1]) + int(deleted[1])
     for name, value in {"hooksMemoryMB": 1024 * assumed.memory_gb, "hooksAlwaysReady": assumed.web_instances}.items():
         assert f"param {name} int = {value:.0f}" in main
         assert f"param {name.replace('hooks', 'streams')} int = {value:.0f}" in main
@@ -117,34 +126,38 @@ def test_a_timer_that_takes_longer_than_a_minute_runs_less_often_and_costs_no_mo
 
 
 def test_three_runs_tell_apart_what_app_installations_and_chargers_need() -> None:
-    def run(chargers: int, installations: int) -> Measured:
+    def run(chargers: int, installations: int, hours: int = 12) -> Measured:
         asked = 100 + 20 * installations + 3 * chargers
-        half_a_day = asked // 2
+        within = asked * hours // 24
         return Measured(
-            size=Size(chargers, installations, 12, 1),
+            size=Size(chargers, installations, hours, 1),
             sessions=0,
             functions={
-                "sweep": Function(720, 0.1, Operations(reads=half_a_day)),
-                "session-start": Function(half_a_day, 0.1, Operations(writes=half_a_day)),
+                "backup": Function(1, 0.1, Operations(reads=asked)),
+                "sweep": Function(60 * hours, 0.1, Operations(reads=within)),
+                "session-start": Function(within, 0.1, Operations(writes=within)),
             },
             behind=Operations(),
-            streams=Operations(transactions=half_a_day),
+            streams=Operations(transactions=within),
             batches=5 * chargers,
-            messages=half_a_day,
+            messages=within,
             tables={},
-            logs={"hooks": Log(half_a_day, half_a_day)},
-            events={"start.authorized": half_a_day, "stream.progress": 77},
-            azure={"get": half_a_day, "token": 1},
+            logs={"hooks": Log(within, within)},
+            events={"start.authorized": within, "stream.progress": 77},
+            azure={"get": within, "token": 1},
             zapcloud={},
-            stored_bytes={"Sessions": half_a_day},
+            stored_bytes={"Sessions": within, "ChargerHistory": 2 * within},
+            backed_up={"Sessions": BackedUp(within, within, within), "Chargers": BackedUp(9, 9, 9)},
         )
 
-    figures = figures_of(run(10, 1), run(10, 5), run(100, 1))
+    figures = figures_of(run(10, 1), run(10, 5), run(100, 1, hours=6))
     expected = Rate(100, 20, 3)
-    assert figures.timers == {"sweep": Timer(1440, expected)}
+    assert figures.timers == {"backup": Timer(2, Rate(200, 40, 6)), "sweep": Timer(1440, expected)}
     assert figures.bursts == Rate(charger=10)
     assert figures.hook_calls == figures.hook_storage == figures.messages == figures.stream_storage == expected
-    assert figures.event_lines == figures.vault_requests == figures.table_bytes == expected
+    assert figures.event_lines == figures.vault_requests == figures.session_bytes == expected
+    assert figures.history_bytes == Rate(200, 40, 6)
+    assert figures.backup_rows == figures.backup_line_bytes == figures.backup_blob_bytes == expected
 
 
 def test_a_row_takes_what_azure_bills_for_it() -> None:
@@ -189,3 +202,36 @@ def test_messages_lines_calls_and_bytes_are_counted(measured: dict[str, Any]) ->
     assert measured["azure"]["get"] > 0
     assert measured["zapcloud"]["states"] >= 2
     assert all(measured["stored_bytes"][table] > 0 for table in ("Sessions", "ChargerHistory", "ChargerStates"))
+
+
+@pytest.mark.xdist_group("month")
+def test_what_a_backup_adds_each_night_is_taken_from_one_that_is_made(measured: dict[str, Any]) -> None:
+    facts = measured["backed_up"]["Sessions"]
+    assert facts["rows"] >= 3
+    assert facts["line_bytes"] > facts["blob_bytes"] > 0
+    assert "backup" not in measured["functions"]
+    assert measured["backed_up"].keys() <= {kept.table for kept in KEPT}
+
+
+def test_a_backup_costs_its_blobs_for_as_long_as_they_are_kept_and_reads_all_there_has_been() -> None:
+    none = Rate()
+    figures = msgspec.structs.replace(
+        DOCUMENT.figures, backup_rows=none, backup_line_bytes=none, backup_blob_bytes=Rate(app=1e9)
+    )
+    prices = msgspec.structs.replace(DOCUMENT.prices, backup_space=1, backup_copying=0, backup_writes=0)
+    assumed = msgspec.structs.replace(DOCUMENT.assumed, months_kept=2, backups_kept=90)
+    use = DOCUMENT.uses[0]
+    days = 730 / 24
+    assert bill(figures, prices, assumed, use).items["backups"] == pytest.approx(90 * 2 * days)
+    copied = msgspec.structs.replace(prices, backup_space=0, backup_copying=1)
+    assert bill(figures, copied, assumed, use).items["backups"] == pytest.approx(days * 2 * days)
+
+    once = msgspec.structs.replace(figures, timers={"backup": Timer(1, none)})
+    many = msgspec.structs.replace(once, backup_rows=Rate(app=1e6))
+    free = msgspec.structs.replace(
+        assumed, free_gb_seconds=0, memory_gb=1, backup_rows_per_second=1e4, storage_answers_seconds=0
+    )
+    a_second = msgspec.structs.replace(prices, on_demand_execution=1)
+    longer = bill(many, a_second, free, use).items["timers, executing"]
+    shorter = bill(once, a_second, free, use).items["timers, executing"]
+    assert longer - shorter == pytest.approx(days * (2 * days * 1e6 / 1e4))
