@@ -11,6 +11,8 @@ retention = func.Blueprint()
 @retention.timer_trigger("timer", schedule="15 7/10 * * * *", run_on_startup=False, use_monitor=False)
 @timed
 async def retain(timer: func.TimerRequest) -> None:
-    """Go on with erasures, and once a day with what has been kept for long enough."""
-    await services().erasures.run()
-    await services().retention.run()
+    """Go on with erasures, and whatever becomes of them, once a day with what has been kept for long enough."""
+    try:
+        await services().erasures.run()
+    finally:
+        await services().retention.run()

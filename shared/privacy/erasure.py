@@ -7,18 +7,20 @@ counts as a first one, and a second one is made after that minute.
 
 import contextlib
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
 import msgspec
 
 from shared import telemetry
 from shared.clock import Clock
-from shared.errors import Conflict
+from shared.errors import Conflict, ZapbridgeError
 from shared.privacy.identity import driver_id as identity_of
 from shared.privacy.lasting import KNOWN_FOR
 from shared.privacy.person import Person, person_of
 from shared.privacy.places import Held, Place, Places
-from shared.privacy.redaction import erased_state, redacted_fact
+from shared.privacy.redaction import changed, erased_state
 from shared.sessions.ledger import Ledger
 from shared.storage.authorizations import Claim
 from shared.storage.codec import from_properties, to_properties
@@ -30,8 +32,9 @@ from shared.storage.tokens import Tokens
 
 _SURELY_KNOWN = 2 * KNOWN_FOR
 """After which every instance knows of an erasure."""
-_PIECES_OF_A_REQUEST = 20
-_PIECES_OF_A_RUN = 400
+_A_REQUEST = timedelta(seconds=20)
+_A_RUN = timedelta(minutes=4)
+"""Of all erasures together; retention comes after them and has as much."""
 _BODY_PREFIX = "body-"
 _GRANT_PREFIX = "grant-"
 
@@ -39,6 +42,8 @@ type _Act = Callable[[Erasure, Sequence[Held]], Awaitable[Erasure]]
 
 
 class Erasures:
+    """`monotonic` tells seconds, by which a request and a run end in time."""
+
     def __init__(
         self,
         clock: Clock,
@@ -50,6 +55,7 @@ class Erasures:
         quarantine: Quarantine,
         ledger: Ledger,
         places: Places,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._identity_key = identity_key
@@ -60,6 +66,7 @@ class Erasures:
         self._quarantine = quarantine
         self._ledger = ledger
         self._places = places
+        self._monotonic = monotonic
         self._acts: dict[str, _Act] = {
             "Tokens": self._forget_tokens,
             "Authorizations": self._redact_claims,
@@ -77,13 +84,22 @@ class Erasures:
         stored = await self._drivers.erasure(driver_id)
         if stored is None or stored.erasure.done_at is not None:
             stored = await self._begin(driver_id, stored)
-        return await self._advance(stored, _PIECES_OF_A_REQUEST)
+        return await self._advance(stored, self._monotonic() + _A_REQUEST.total_seconds())
 
     async def run(self) -> None:
-        """Go on with every erasure that is not done."""
+        """Go on with every erasure that is not done, for as long as a run may take; one that fails is an event, and
+        keeps no other waiting."""
+        until = self._monotonic() + _A_RUN.total_seconds()
         for erasure in await self._drivers.erasures():
-            if erasure.done_at is None and (stored := await self._drivers.erasure(erasure.id)):
-                await self._advance(stored, _PIECES_OF_A_RUN)
+            if erasure.done_at is not None:
+                continue
+            if self._monotonic() >= until:
+                break
+            try:
+                if stored := await self._drivers.erasure(erasure.id):
+                    await self._advance(stored, until)
+            except ZapbridgeError as error:
+                telemetry.warning("driver.erasure_failed", driverId=erasure.id, reason=str(error))
 
     async def _begin(self, driver_id: str, before: StoredErasure | None) -> StoredErasure:
         now = self._clock()
@@ -106,13 +122,10 @@ class Erasures:
             raise Conflict("the driver is being erased by somebody else right now; ask again")
         return stored
 
-    async def _advance(self, stored: StoredErasure, pieces: int) -> Erasure:
-        """Up to so many pieces of work; another instance that is at it too makes this one leave off."""
+    async def _advance(self, stored: StoredErasure, until: float) -> Erasure:
+        """Piece by piece until then; another instance that is at it too makes this one leave off."""
         await self._drivers.delete(stored.erasure.id)
-        for _ in range(pieces):
-            following = await self._piece(stored)
-            if following is None:
-                break
+        while self._monotonic() < until and (following := await self._piece(stored)):
             stored = following
         return stored.erasure
 
@@ -194,19 +207,17 @@ class Erasures:
         """True if it was the person's. What comes later to a session of theirs tells nothing of anybody; in another's
         session, only what named the person is redacted."""
         person = _person(erasure)
-        view = await self._ledger.view(session_id)
-        marked = await self._sessions.erased_as(session_id) == erasure.pseudonym
-        whose = {"driver": view.driver, "tokenId": view.token_id} if view else {}
-        theirs = marked or person.is_named_in(self._identity_key, whose)
-        if theirs and not marked:
-            await self._sessions.mark_erased(session_id, erasure.pseudonym)
-        for fact in (await self._sessions.read(session_id)).facts:
-            if theirs or person.is_named_in(self._identity_key, fact.data):
-                nobodys = redacted_fact(fact, erasure.pseudonym)
-                if nobodys.data != fact.data:
-                    await self._sessions.restate(session_id, nobodys)
-        await self._ledger.project(session_id)
-        return theirs and not marked
+        while (record := await self._sessions.read(session_id)).head:
+            view = await self._ledger.view(session_id)
+            whose = {"driver": view.driver, "tokenId": view.token_id} if view else {}
+            marked = record.head.erased_as == erasure.pseudonym
+            theirs = marked or person.is_named_in(self._identity_key, whose)
+            naming = [fact for fact in record.facts if theirs or person.is_named_in(self._identity_key, fact.data)]
+            as_whom = erasure.pseudonym if theirs else None
+            if await self._sessions.restate(record.head, changed(naming, erasure.pseudonym), as_whom):
+                await self._ledger.project(session_id)
+                return theirs and not marked
+        return False
 
     async def _forget_decisions(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
         for row in found:

@@ -39,23 +39,29 @@ class LastingErasure(Sessions):
         self._erasures: Cache[str, list[Erasure]] = Cache(clock, KNOWN_FOR, load)
 
     async def add(self, session_id: str, fact: Fact, listed_at: datetime) -> bool:
-        """As `Sessions.add`. Whoever is let in now waits for no look at the erasures: the round that follows when all
-        instances know of one finds the fact."""
+        """As `Sessions.add`. A fact from which nobody was erased is only stored while nobody was erased from the
+        session, and a session from which somebody is being erased is read again where a fact came meanwhile.
+
+        Whoever is let in now waits for no look at the erasures: the round that follows when all instances know of one
+        finds the fact.
+        """
         if fact.event == Event.AUTHORIZED and self._clock() - fact.at < KNOWN_FOR:
             return await super().add(session_id, fact, listed_at)
         erasures = await self._erasures.get(_ALL)
         if not erasures and not self._anonymised:
             return await super().add(session_id, fact, listed_at)
-        known_as = await self.erased_as(session_id)
-        if known_as and fact.event == Event.AUTHORIZED:
-            return False  # it was authorized before, and its claim lost the name
-        pseudonym = known_as or self._pseudonym(fact, erasures)
-        if pseudonym is None:
-            return await super().add(session_id, fact, listed_at)
-        is_new = await super().add(session_id, redacted_fact(fact, pseudonym), listed_at)
-        if known_as is None:
-            await self.mark_erased(session_id, pseudonym)
-        return is_new
+        while True:
+            head = await self.head(session_id)
+            known_as = head.erased_as if head else None
+            if known_as and fact.event == Event.AUTHORIZED:
+                return False  # it was authorized before, and its claim lost the name
+            pseudonym = known_as or self._pseudonym(fact, erasures)
+            stated = redacted_fact(fact, pseudonym) if pseudonym else fact
+            if head is None:
+                if await self.add_first(session_id, stated, listed_at, pseudonym):
+                    return True
+            elif await self.add_beside(head, stated, pseudonym):
+                return False
 
     def _pseudonym(self, fact: Fact, erasures: list[Erasure]) -> str | None:
         marks, told = marks_in(self._identity_key, fact.data).keys(), told_of(fact)

@@ -35,6 +35,12 @@ def redacted_fact(fact: Fact, pseudonym: str) -> Fact:
     )
 
 
+def changed(facts: Iterable[Fact], pseudonym: str) -> list[Fact]:
+    """Those of the facts that told of somebody, redacted."""
+    pairs = [(fact, redacted_fact(fact, pseudonym)) for fact in facts]
+    return [nobodys for fact, nobodys in pairs if nobodys.data != fact.data]
+
+
 def identifies(document: str | None) -> bool:
     """Whether a signed document says who charged, or cannot be read, and then might."""
     if not document:

@@ -1,6 +1,11 @@
-"""Lets go of what is older than its kind of data is kept; once a day, in pieces, and from where it was killed."""
+"""Lets go of what is older than its kind of data is kept; once a day, in pieces, and from where it was killed.
+
+A session that lost its driver is looked at once more, in the next day's round or where a run was killed the next run:
+whoever had read it before may have drawn its entry in the index with the name.
+"""
 
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from itertools import batched
@@ -9,17 +14,18 @@ from typing import Any
 from shared import telemetry
 from shared.clock import Clock
 from shared.errors import Conflict
-from shared.privacy.redaction import redacted_fact
+from shared.privacy.redaction import changed
 from shared.sessions.ledger import Ledger
 from shared.storage.drivers import Drivers, RetentionMark
 from shared.storage.quarantine import Quarantine
-from shared.storage.sessions import Sessions
+from shared.storage.sessions import Head, Sessions
 from shared.storage.table import Change, Row, Tables
 
 ANONYMOUS = "anonymous"
 """In the place of the driver of a session that is older than personal data are kept."""
 _PIECE = 100
-_PIECES_OF_A_RUN = 200
+_A_RUN = timedelta(minutes=4)
+"""With as much for erasures before it, a run of the timer stays within the ten minutes that a function may take."""
 _ITEM_PREFIX = "item-"
 _INSTANTS = ("at", "lastSeen", "due")
 
@@ -29,7 +35,8 @@ type _Piece = Callable[[_Position | None, datetime], Awaitable[tuple[int, _Posit
 
 
 class Retention:
-    """`kept_days` says per kind of data for how long it is kept; 0 for ever."""
+    """`kept_days` says per kind of data for how long it is kept; 0 for ever. `monotonic` tells seconds, by which a run
+    ends in time."""
 
     def __init__(
         self,
@@ -40,6 +47,7 @@ class Retention:
         quarantine: Quarantine,
         ledger: Ledger,
         kept_days: Mapping[str, int],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._tables = tables
@@ -47,6 +55,7 @@ class Retention:
         self._sessions = sessions
         self._quarantine = quarantine
         self._ledger = ledger
+        self._monotonic = monotonic
         pieces: dict[str, _Piece] = {
             "sessions": self._anonymise,
             "decisions": self._decisions,
@@ -65,9 +74,8 @@ class Retention:
         if mark.stage not in self._pieces:
             return
         counts = dict.fromkeys(self._pieces, 0)
-        for _ in range(_PIECES_OF_A_RUN):
-            if mark.stage not in self._pieces:
-                break
+        until = self._monotonic() + _A_RUN.total_seconds()
+        while mark.stage in self._pieces and self._monotonic() < until:
             days, piece = self._pieces[mark.stage]
             count, reached = await piece(mark.reached, now - timedelta(days=days))
             counts[mark.stage] += count
@@ -85,27 +93,29 @@ class Retention:
 
     async def _anonymise(self, after: _Position | None, before: datetime) -> tuple[int, _Position | None]:
         """Sessions listed under an instant before; what is under way is never that old."""
-        rows = await self._tables["Sessions"].scan(key="first", after=after, limit=_PIECE)
-        named = [row for row in rows if "erasedAs" not in row.properties]
-        due = [row.partition for row in named if row.properties["listedAt"] < before]
-        for session_id in due:
-            for fact in (await self._sessions.read(session_id)).facts:
-                nobodys = redacted_fact(fact, ANONYMOUS)
-                if nobodys.data != fact.data:
-                    await self._sessions.restate(session_id, nobodys)
-            await self._ledger.project(session_id)
-            await self._sessions.mark_erased(session_id, ANONYMOUS)
-        return len(due), _reached(rows)
+        heads = await self._sessions.heads(after[0] if after else "", _PIECE)
+        due = [head for head in heads if head.listed_at < before and _may_tell(head)]
+        for head in due:
+            await self._forget_driver(head)
+        return sum(head.erased_as is None for head in due), (heads[-1].session_id, "") if len(heads) == _PIECE else None
+
+    async def _forget_driver(self, seen: Head) -> None:
+        while (record := await self._sessions.read(seen.session_id)).head and _may_tell(record.head):
+            if await self._sessions.restate(record.head, changed(record.facts, ANONYMOUS), ANONYMOUS):
+                await self._ledger.project(seen.session_id)
+                if seen.erased_as:
+                    await self._sessions.mark_nameless(seen.session_id)
+                return
 
     async def _decisions(self, after: _Position | None, before: datetime) -> tuple[int, _Position | None]:
-        rows = await self._tables["Decisions"].scan(after=after, limit=_PIECE)
+        rows = await self._tables["Decisions"].page(after, _PIECE)
         old = [row for row in rows if any(_is_before(row.properties.get(name), before) for name in _INSTANTS)]
         await self._delete("Decisions", old)
         return len(old), _reached(rows)
 
     async def _history(self, after: _Position | None, before: datetime) -> tuple[int, _Position | None]:
         """Partitions are installations and days: past an installation's last old day, the next installation."""
-        rows = await self._tables["ChargerHistory"].scan(after=after, limit=_PIECE)
+        rows = await self._tables["ChargerHistory"].page(after, _PIECE)
         old = [row for row in rows if row.partition.rpartition("|")[2] < f"{before:%Y%m%d}"]
         await self._delete("ChargerHistory", old)
         young = next((row for row in rows if row not in old), None)
@@ -135,6 +145,11 @@ class Retention:
                     await self._tables[table].transact(
                         [Change("delete", row.partition, row.key, etag=row.etag) for row in some]
                     )
+
+
+def _may_tell(head: Head) -> bool:
+    """Whether a session may tell of its driver, here or in the index."""
+    return head.erased_as is None or (head.erased_as == ANONYMOUS and not head.nameless)
 
 
 def _reached(rows: list[Row]) -> _Position | None:

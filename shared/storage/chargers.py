@@ -44,7 +44,7 @@ class Chargers:
     async def page(self, after: str, limit: int, installation_id: str | None = None) -> list[Charger]:
         """Up to `limit` chargers, of one installation if given, by id, after the id `after` ("" for the first page)."""
         where = ("installationId", installation_id) if installation_id else None
-        rows = await self._table.scan(key=_ROW, after=(after, _ROW) if after else None, where=where, limit=limit)
+        rows = await self._table.scan(key=_ROW, beyond=after, where=where, limit=limit)
         return [from_properties(Charger, row.properties) for row in rows]
 
     async def all(self) -> list[Charger]:

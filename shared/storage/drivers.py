@@ -4,8 +4,9 @@ Partition `driver` has a row per driver under an opaque id; partition `erasure` 
 complete an erasure and to keep the person from coming back; partition `work` says how far retention came.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,6 +16,9 @@ from shared.storage.table import Change, Tables
 
 _DRIVER, _ERASURE, _WORK, _RETENTION = "driver", "erasure", "work", "retention"
 _PAGE = 200
+_LISTS = ("marks", "texts", "cards")
+_CHUNK_CHARACTERS = 16 * 1024
+"""Of which each may take two UTF-16 units; a property holds 32 Ki of those."""
 
 
 class Driver(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -32,7 +36,7 @@ class Driver(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An erasure under way or done. `marks` are HMACs of what the person is recognised by and stay for good; `texts`
-    and `cards` are that in plain, and are gone once it is done.
+    and `cards` are that in plain, and are gone once it is done. A row has room for those of some nine thousand cards.
 
     `stage` and `reached` say how far it came, `begun_at` when its present round over all tables began.
     """
@@ -94,16 +98,16 @@ class Drivers:
 
     async def erasure(self, driver_id: str) -> StoredErasure | None:
         row = await self._table.get(_ERASURE, driver_id)
-        return StoredErasure(from_properties(Erasure, row.properties), row.etag) if row else None
+        return StoredErasure(_erasure(row.properties), row.etag) if row else None
 
     async def erasures(self) -> list[Erasure]:
-        return [from_properties(Erasure, row.properties) for row in await self._table.partition(_ERASURE)]
+        return [_erasure(row.properties) for row in await self._table.partition(_ERASURE)]
 
     async def set_erasure(self, erasure: Erasure, etag: str | None) -> StoredErasure | None:
         """None, and nothing written, where another instance changed the row since it was read."""
         kind: Literal["replace", "insert"] = "replace" if etag else "insert"
         try:
-            (written,) = await self._table.transact([Change(kind, _ERASURE, erasure.id, to_properties(erasure), etag)])
+            (written,) = await self._table.transact([Change(kind, _ERASURE, erasure.id, _properties(erasure), etag)])
         except Conflict:
             return None
         return StoredErasure(erasure, written or "")
@@ -114,3 +118,20 @@ class Drivers:
 
     async def set_retention(self, mark: RetentionMark) -> None:
         await self._table.upsert(_WORK, _RETENTION, to_properties(mark))
+
+
+def _properties(erasure: Erasure) -> dict[str, Any]:
+    """Lists that are too long for one property go on in others: marks, marks01, marks02."""
+    properties = to_properties(erasure)
+    for name in _LISTS:
+        text = properties.pop(name)
+        for number, start in enumerate(range(0, len(text), _CHUNK_CHARACTERS)):
+            properties[f"{name}{number:02}" if number else name] = text[start : start + _CHUNK_CHARACTERS]
+    return properties
+
+
+def _erasure(properties: Mapping[str, Any]) -> Erasure:
+    joined = {
+        name: "".join(part for key, part in sorted(properties.items()) if key.startswith(name)) for name in _LISTS
+    }
+    return from_properties(Erasure, {**properties, **{name: text for name, text in joined.items() if text}})

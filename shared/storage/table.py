@@ -168,24 +168,18 @@ class Table:
         self,
         *,
         key: str | None = None,
-        after: tuple[str, str] | None = None,
         beyond: str = "",
         since: tuple[str, datetime] | None = None,
         where: tuple[str, str] | None = None,
         limit: int | None = None,
     ) -> list[Row]:
-        """Rows of the whole table in order of partition and key, after the row `after`, or after the whole partition
-        `beyond`, which Azure finds without reading all that comes before.
+        """Rows of the whole table in order of partition and key, after the whole partition `beyond`.
 
         `key` keeps only rows of that RowKey, `since` only those whose property is an instant not before the given one,
         `where` those whose property equals the value; the properties are named by our own code.
-        (The SDK finds its @parameters by splitting at spaces, hence those around the brackets.)
         """
         terms: list[str] = []
         values: dict[str, Any] = {}
-        if after:
-            terms.append("( PartitionKey gt @partition or ( PartitionKey eq @partition and RowKey gt @after ) )")
-            values["partition"], values["after"] = after
         if beyond:
             terms.append("PartitionKey gt @beyond")
             values["beyond"] = beyond
@@ -199,6 +193,20 @@ class Table:
             terms.append(f"{where[0]} eq @value")
             values["value"] = where[1]
         return await self._query(" and ".join(terms), values, limit)
+
+    async def page(self, after: tuple[str, str] | None, limit: int) -> list[Row]:
+        """Up to `limit` rows of the whole table in order, after the row `after` (None for the first ones).
+
+        The rest of its partition is asked for first, and then what lies beyond, since the table service treats no
+        filter with `or` as a range of its index (Microsoft Learn, "Design for querying").
+        """
+        if after is None:
+            return await self.scan(limit=limit)
+        partition, key = after
+        rows = await self.partition(partition, after=key, limit=limit)
+        if len(rows) < limit:
+            rows += await self.scan(beyond=partition, limit=limit - len(rows))
+        return rows
 
     async def insert(self, partition: str, key: str, properties: Mapping[str, Any]) -> bool:
         """True if the row is new; False, and nothing changed, if there is one already."""

@@ -53,7 +53,7 @@ class Tokens:
 
     async def page(self, after: str, limit: int) -> list[Token]:
         """Up to `limit` tokens in order of their ids, after the id `after` ("" for the first page)."""
-        rows = await self._table.scan(after=(after[:2], after) if after else None, limit=limit)
+        rows = await self._table.page((after[:2], after) if after else None, limit)
         return [from_properties(Token, row.properties) for row in rows]
 
     async def set_open_sessions(self, stored: StoredToken, sessions: tuple[str, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from shared.storage.codec import to_properties
 from shared.storage.drivers import Driver, Drivers, Erasure
 from shared.storage.table import Tables
 from tests.conftest import MONDAY_MORNING
@@ -48,3 +49,26 @@ async def test_of_two_who_go_on_with_an_erasure_one_leaves_off(tables: Tables, o
     assert found
     assert found.erasure == further
     assert await mine.erasures() == [further]
+
+
+async def test_an_erasure_may_have_thousands_of_cards(tables: Tables) -> None:
+    drivers = Drivers(tables)
+    fleet = msgspec.structs.replace(
+        ERASURE,
+        marks=tuple(f"{number:032x}" for number in range(5000)),
+        texts=("Flåten",),
+        cards=tuple(f"{number:014X}" for number in range(5000)),
+    )
+    stored = await drivers.set_erasure(fleet, None)
+    assert stored
+    assert await drivers.erasures() == [fleet]
+    done = msgspec.structs.replace(fleet, cards=(), texts=(), done_at=MONDAY_MORNING)
+    assert await drivers.set_erasure(done, stored.etag)
+    found = await drivers.erasure(fleet.id)
+    assert found
+    assert found.erasure == done
+
+
+async def test_an_erasure_that_an_older_version_stored_is_read(tables: Tables) -> None:
+    await tables["Drivers"].insert("erasure", ERASURE.id, to_properties(ERASURE))
+    assert await Drivers(tables).erasures() == [ERASURE]

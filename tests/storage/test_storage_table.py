@@ -166,13 +166,20 @@ async def test_a_scan_goes_by_partition_and_key_and_finds_a_key_everywhere(table
     assert len(await table.scan(limit=3)) == 3
 
 
-async def test_a_scan_goes_on_after_a_row(tables: Tables) -> None:
+async def test_a_page_goes_on_after_a_row_and_into_the_next_partition(tables: Tables) -> None:
     table = tables["Things"]
     for partition in "pq":
         for key in ("x", "y"):
             await table.insert(partition, key, {})
 
-    assert [(row.partition, row.key) for row in await table.scan(after=("p", "x"), limit=2)] == [("p", "y"), ("q", "x")]
+    async def page(after: tuple[str, str] | None, limit: int) -> list[str]:
+        return [row.partition + row.key for row in await table.page(after, limit)]
+
+    assert await page(None, 3) == ["px", "py", "qx"]
+    assert await page(("p", "x"), 1) == ["py"]
+    assert await page(("p", "x"), 2) == ["py", "qx"]
+    assert await page(("p", "z"), 5) == ["qx", "qy"], "the row that was reached may be gone by now"
+    assert await page(("q", "y"), 5) == []
 
 
 async def test_more_rows_than_a_page_of_the_service_are_read_to_the_end(tables: Tables) -> None:
