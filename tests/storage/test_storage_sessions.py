@@ -162,8 +162,8 @@ async def test_a_session_whose_place_becomes_known_is_no_longer_listed_without_o
     await index.put(entry_of(1, installation_id=None))
     await index.put(entry_of(2, installation_id=None))
 
-    await index.forget_unknown(entry_of(1))
-    await index.forget_unknown(entry_of(1))
+    await index.forget(entry_of(1), None)
+    await index.forget(entry_of(1), None)
 
     assert [entry.session_id for entry in await index.page(nowhere, "", None, 10)] == ["session-0002"]
 
