@@ -22,7 +22,7 @@ from tests.secrecy import WatchedTransport, assert_no_secrets, found_secrets
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
 
-ACCOUNTS = [f"test{number:03}" for number in range(400)]
+ACCOUNTS = [f"test{number:03}" for number in range(1000)]
 IDENTITY_KEY = "an identity key of the tests, 32+ characters"
 MONDAY_MORNING = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 

@@ -61,7 +61,7 @@ def test_its_calls_are_calls_of_the_api() -> None:
 def test_its_commands_are_commands_of_zapctl(line: str) -> None:
     command: Any = typer.main.get_command(app)
     words = line.split()[1:]
-    while hasattr(command, "commands") and words:
+    while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
     flags = {option: one.is_flag for one in command.params for option in one.opts if one.param_type_name == "option"}
     given = []
