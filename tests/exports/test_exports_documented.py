@@ -50,8 +50,8 @@ async def test_the_example_makes_the_file_that_is_shown(stack: Stack, zapctl: Za
         ),
     ]
     async with services_of(stack) as services:
-        await services.installations.put(Installation(id=INSTALLATION, name="Fjordveien"))
-        charger = Charger(id=CHARGER, installation_id=INSTALLATION, name="Fjordveien 1")
+        await services.installations.put(Installation(id=INSTALLATION, name="Strandgata"))
+        charger = Charger(id=CHARGER, installation_id=INSTALLATION, name="Strandgata 1")
         await services.directory.register([charger])
         await SessionIndex(services.tables).put_new(entries)
     ended = await zapctl(*shlex.split(COMMAND))
