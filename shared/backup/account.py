@@ -10,7 +10,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
-from azure.data.tables.aio import TableServiceClient
+from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.backup.contents import Kept
 from shared.backup.entities import from_line, key_of, to_line
@@ -21,6 +21,7 @@ _ROWS = 100
 _TRANSACTION_BYTES = 2 * 1024 * 1024
 """Of lines: half of the 4 MiB that a transaction may have, since each row gets a header of its own there."""
 _AT_ONCE = 16
+_TRIES = 3
 
 
 async def pages(service: TableServiceClient, kept: Kept) -> AsyncIterator[list[bytes]]:
@@ -63,9 +64,7 @@ async def write(service: TableServiceClient, table: str, lines: Iterable[bytes])
     async def submit(batch: Sequence[bytes]) -> None:
         operations: list[Any] = [("upsert", from_line(line), {"mode": UpdateMode.REPLACE}) for line in batch]
         try:
-            await client.submit_transaction(operations)
-        except AzureError as error:
-            raise StorageUnavailable(f"table {table} could not be written ({type(error).__name__})") from error
+            await _submit(client, operations)
         finally:
             slots.release()
 
@@ -76,6 +75,19 @@ async def write(service: TableServiceClient, table: str, lines: Iterable[bytes])
                 group.create_task(submit(batch))
     except* StorageUnavailable as several:
         raise several.exceptions[0] from None
+
+
+async def _submit(client: TableClient, operations: list[Any]) -> None:
+    """Whole rows are put in the place of others, so that a transaction which was refused can be sent again."""
+    for left in reversed(range(_TRIES)):
+        try:
+            await client.submit_transaction(operations)
+        except AzureError as error:
+            if not left:
+                text = f"table {client.table_name} could not be written ({type(error).__name__})"
+                raise StorageUnavailable(text) from error
+        else:
+            return
 
 
 def transactions(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
