@@ -120,7 +120,8 @@ class _Reading:
             page += 1
             in_order, last = _reached(sessions, last, in_order=in_order)
             if in_order:
-                await self._note(**{reached: last})
+                known: datetime | None = getattr(self._mark, reached)
+                await self._note(**{reached: max(last, known or last)})
         return page >= pages
 
     async def archive(self) -> None:
