@@ -50,6 +50,7 @@ __all__ = [
 ZAPCLOUD_USERNAME = "owner@example.com"
 HOOK_CREDENTIAL = "zapcloud"
 OAUTH_CREDENTIAL = "zapcloud-oauth"
+_TIMES_SAID = 3
 
 
 class Stack:
@@ -227,7 +228,18 @@ class Stack:
         """An installation in the simulated ZapCloud, known to the app and calling its web hooks with Basic."""
         view = await self.simulator.add_installation(name, chargers)
         await self.make_known(view, {"name": name, "mode": "enforce", **settings})
+        if view.chargers:
+            await self._insist_on_chargers(view)
         return view
+
+    async def _insist_on_chargers(self, view: InstallationView) -> None:
+        """As an operator does where ZapCloud did not answer the app in time, on a busy machine: say it again."""
+        async with self.host.management() as management:
+            for _ in range(_TIMES_SAID):
+                if (await management.get(f"/chargers/{view.chargers[-1].id}/grants")).is_success:
+                    return
+                (await management.put(f"/installations/{view.id}", json={})).raise_for_status()
+        raise StackError(f"the app did not learn of the chargers of {view.name}; its log says why")
 
     async def make_known(self, view: InstallationView, settings: Mapping[str, Any]) -> None:
         """Tell the app of an installation, and the installation of the app's web hooks."""

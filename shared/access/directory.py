@@ -31,7 +31,7 @@ class Directory:
         self._hierarchy = hierarchy
         self._installation_cache = Cache[str, Installation | None](clock, _SETTINGS_AGE, installations.get)
         self._charger_cache = Cache[str, Charger | None](clock, _SETTINGS_AGE, self._read_charger)
-        self._asked: dict[str, datetime] = {}
+        self._asked: dict[str, tuple[datetime, asyncio.Task[None]]] = {}
 
     async def installation(self, installation_id: str) -> Installation | None:
         return await self._installation_cache.get(installation_id)
@@ -54,20 +54,27 @@ class Directory:
         return self._charger_cache.last_known(uuid_or_serial.upper())
 
     async def charger_after_asking(self, charger_id: str, installation_id: str) -> Charger | None:
-        """A charger we do not know may be new: ask ZapCloud, at most once a minute, and look again."""
+        """A charger we do not know may be new: ask ZapCloud, at most once a minute, and look again. Who comes while
+        it is being asked waits for the same answer: a driver refused with a card is not asked for again."""
+        if self._hierarchy is None:
+            return None
         now = self._clock()
         last = self._asked.get(installation_id)
-        if self._hierarchy is None or (last and now - last < _RELOAD_EVERY):
+        if last is None or (last[1].done() and now - last[0] >= _RELOAD_EVERY):
+            last = now, asyncio.create_task(self._reload_in_time(installation_id))
+            self._asked[installation_id] = last
+        elif last[1].done():
             return None
-        self._asked[installation_id] = now
+        await asyncio.shield(last[1])
+        return await self.charger(charger_id)
+
+    async def _reload_in_time(self, installation_id: str) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self.reload(installation_id)
         except (ZapCloudError, TimeoutError) as error:
             reason = str(error) or "no answer in time"
             telemetry.warning("chargers.reload_failed", installationId=installation_id, reason=reason)
-            return None
-        return await self.charger(charger_id)
 
     async def reload(self, installation_id: str) -> int:
         """Store the chargers ZapCloud says an installation has; returns how many. Does nothing without an account."""

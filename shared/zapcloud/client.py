@@ -288,7 +288,13 @@ class ZapCloud:
                 base_url=self._base_url, timeout=_TIMEOUT_SECONDS, headers={"User-Agent": _USER_AGENT}
             )
         try:
-            return await self._http.request(method, path, **options)
+            try:
+                return await self._http.request(method, path, **options)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if method != "GET":
+                    raise
+                # a kept connection may be closed at the other end just as it is used again
+                return await self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise ZapCloudUnavailable(f"ZapCloud did not answer ({type(error).__name__})") from error
 

@@ -73,9 +73,12 @@ async def test_a_charger_nobody_knows_is_asked_after_once_a_minute(
 async def test_many_who_ask_at_once_ask_once_and_installations_do_not_wait_for_each_other(
     directory: Directory, zapcloud: ZapCloudStub
 ) -> None:
-    await asyncio.gather(*(directory.charger_after_asking(CHARGER.id, place) for place in (HERE, THERE) for _ in "abc"))
+    found = await asyncio.gather(
+        *(directory.charger_after_asking(CHARGER.id, place) for place in (HERE, THERE) for _ in "abc")
+    )
 
     assert sorted(zapcloud.asked) == [HERE, THERE]
+    assert found == [CHARGER] * 6, "who comes while ZapCloud is being asked is not told that the charger is unknown"
 
 
 @pytest.mark.parametrize("error", [ZapCloudError("no"), ZapCloudUnavailable("later")])

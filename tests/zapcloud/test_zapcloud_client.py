@@ -191,6 +191,28 @@ async def test_nobody_listening_is_an_outage(running: Simulator) -> None:
     assert "ada@example.com" not in told
 
 
+async def test_a_connection_that_was_closed_meanwhile_is_no_outage(clock: HandClock) -> None:
+    """Servers close connections that were idle, and may do so just as the next question is on its way."""
+    questions = []
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers one question on each connection, as if there could be more, and hangs up at the next."""
+        for body in ('{"access_token": "t", "expires_in": 3600}' if not questions else "[]", None):
+            head = await reader.readuntil(b"\r\n\r\n")
+            questions.append(head.split()[1].decode())
+            if body:
+                writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer_once, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        zapcloud = ZapCloud(clock.now, url, "a", "b", grant="refresh")
+        assert await zapcloud.states(NOBODYS) == []
+        await zapcloud.close()
+    states = f"/api/chargers/{NOBODYS}/state"
+    assert questions == ["/oauth/token", states, states]
+
+
 @asynccontextmanager
 async def answering(body: str = "{}", status: int = 200, login: Any = None) -> AsyncIterator[str]:
     """A ZapCloud that answers every question with the same body; its URL."""
