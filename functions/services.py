@@ -255,7 +255,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
             index,
             ledger,
             outage,
-            Figures(clock, index, ledger, end_hook, zapcloud) if zapcloud else None,
+            Figures(clock, ledger, end_hook, zapcloud) if zapcloud else None,
         ),
         reconciler=reconciler,
         behind=behind,

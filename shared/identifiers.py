@@ -15,3 +15,8 @@ def canonical_uuid(text: object) -> str | None:
 
 def new_session_id() -> str:
     return str(uuid.uuid4())
+
+
+def is_outage_id(session_id: str) -> bool:
+    """Whether a session's id was made without storage, from a secret (version 5, `shared/sessions/outage.py`)."""
+    return uuid.UUID(session_id).version == 5

@@ -4,7 +4,7 @@ Where no car charges any more, each is asked for as soon as it is due; where one
 asked for once an hour, each in its own minute.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shared import telemetry
@@ -13,10 +13,9 @@ from shared.errors import ZapCloudError, ZapCloudUnavailable
 from shared.sessions.end import EndHook
 from shared.sessions.ledger import Ledger
 from shared.sessions.view import AWAITING_FIGURES, OPEN, Source
-from shared.storage.session_index import SessionEntry, SessionIndex, month_partition, months
+from shared.storage.session_index import SessionEntry
 from shared.zapcloud.client import ZapCloud
 
-LOOK_BACK = timedelta(days=35)
 _ASK_AFTER = timedelta(minutes=5)
 _LONG_OPEN = timedelta(hours=3)
 _NEVER_BEGAN_AFTER = timedelta(days=1)
@@ -25,23 +24,21 @@ _MAX_QUESTIONS = 50
 
 
 class Figures:
-    def __init__(
-        self, clock: Clock, index: SessionIndex, ledger: Ledger, end_hook: EndHook, zapcloud: ZapCloud
-    ) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger, end_hook: EndHook, zapcloud: ZapCloud) -> None:
         self._clock = clock
-        self._index = index
         self._ledger = ledger
         self._end_hook = end_hook
         self._zapcloud = zapcloud
 
-    async def run(self, installation_ids: Sequence[str]) -> None:
-        """Each session in its turn where there are many, each installation likewise; what is not answered now is asked
-        for again. Raises StorageUnavailable."""
+    async def run(self, unresolved: Mapping[str, Sequence[SessionEntry]]) -> None:
+        """Each of the installations' unresolved sessions in its turn where there are many, each installation likewise;
+        what is not answered now is asked for again. Raises StorageUnavailable."""
         now = self._clock()
         minute = int(now.timestamp()) // _MINUTE_SECONDS
+        installation_ids = list(unresolved)
         first, left = minute % max(len(installation_ids), 1), _MAX_QUESTIONS
         for installation_id in (*installation_ids[first:], *installation_ids[:first]):
-            for entry in (await self._waiting(installation_id, minute, now))[:left]:
+            for entry in _to_ask_for(unresolved[installation_id], minute, now)[:left]:
                 left -= 1
                 try:
                     await self._ask_for(entry, installation_id, now)
@@ -52,19 +49,6 @@ class Figures:
             if left <= 0:
                 return
 
-    async def _waiting(self, installation_id: str, minute: int, now: datetime) -> list[SessionEntry]:
-        """The sessions of an installation that are to be asked for in this minute."""
-        awaited = [
-            one for one in await self._with(installation_id, AWAITING_FIGURES, now) if _age(one, now) >= _ASK_AFTER
-        ]
-        open_long = [
-            one
-            for one in await self._with(installation_id, OPEN, now)
-            if _age(one, now) >= _LONG_OPEN and (int(one.session_id[:8], 16) - minute) % 60 == 0
-        ]
-        turn = minute * _MAX_QUESTIONS % max(len(awaited), 1)
-        return [*open_long, *awaited[turn:], *awaited[:turn]]
-
     async def _ask_for(self, entry: SessionEntry, installation_id: str, now: datetime) -> None:
         report = await self._zapcloud.session(entry.session_id, patient=True)
         if report and report.end:
@@ -72,13 +56,17 @@ class Figures:
         elif report is None and _age(entry, now) >= _NEVER_BEGAN_AFTER:
             await self._ledger.never_began(entry.session_id)
 
-    async def _with(self, installation_id: str, statuses: frozenset[str], now: datetime) -> list[SessionEntry]:
-        return [
-            entry
-            for month in months(now - LOOK_BACK, now)
-            for status in sorted(statuses)
-            for entry in await self._index.with_status(month_partition(installation_id, month), status)
-        ]
+
+def _to_ask_for(unresolved: Sequence[SessionEntry], minute: int, now: datetime) -> list[SessionEntry]:
+    """Those of an installation's sessions whose turn it is in this minute."""
+    awaited = [one for one in unresolved if one.status in AWAITING_FIGURES and _age(one, now) >= _ASK_AFTER]
+    open_long = [
+        one
+        for one in unresolved
+        if one.status in OPEN and _age(one, now) >= _LONG_OPEN and (int(one.session_id[:8], 16) - minute) % 60 == 0
+    ]
+    turn = minute * _MAX_QUESTIONS % max(len(awaited), 1)
+    return [*open_long, *awaited[turn:], *awaited[:turn]]
 
 
 def _age(entry: SessionEntry, now: datetime) -> timedelta:

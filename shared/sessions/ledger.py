@@ -10,7 +10,8 @@ from typing import Any
 
 from shared.behind import Behind
 from shared.clock import Clock
-from shared.sessions.view import Event, SessionView, Source, Status, fold, replaced_by
+from shared.identifiers import is_outage_id
+from shared.sessions.view import AWAITING_FIGURES, OPEN, Event, SessionView, Source, Status, fold, replaced_by
 from shared.storage.authorizations import Claim
 from shared.storage.session_index import SessionEntry, SessionIndex
 from shared.storage.sessions import Fact, Sessions
@@ -55,6 +56,14 @@ class Ledger:
             self._listing = True
             self._behind.run("listing", self._list_new())
         return True
+
+    async def complete(self, claim: Claim) -> None:
+        """Store and list what a claim authorized, where a crash kept that from being done."""
+        fact = authorization(claim)
+        record = await self._sessions.read(claim.session_id)
+        if all(known.key != fact.key for known in record.facts):
+            await self._sessions.add(claim.session_id, fact, claim.at)
+        await self.project(claim.session_id)
 
     async def superseded(self, old: Claim, new: Claim) -> None:
         """Store that a claim was replaced, its own authorization first in case a crash left it out."""
@@ -184,6 +193,7 @@ def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
         facts=view.weight,
         status=view.status,
         start_known=view.start_known,
+        unresolved=_is_unresolved(view),
         installation_id=view.installation_id,
         charger_id=view.charger_id,
         driver=view.driver,
@@ -200,6 +210,11 @@ def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
         history=view.history,
         archived=view.archived,
     )
+
+
+def _is_unresolved(view: SessionView) -> bool:
+    """An end, figures, or the driver of an outage's session may yet be found by the sweep."""
+    return view.status in OPEN | AWAITING_FIGURES or (not view.start_known and is_outage_id(view.session_id))
 
 
 def _places(facts: tuple[Fact, ...]) -> set[str | None]:

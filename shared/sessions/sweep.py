@@ -1,13 +1,15 @@
 """Completes what a crash or an outage left half done. Runs every minute; doing it twice changes nothing."""
 
 import asyncio
-import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import batched
 
 from shared import telemetry
 from shared.clock import Clock
+from shared.identifiers import is_outage_id
 from shared.sessions.claim import token_key
-from shared.sessions.figures import LOOK_BACK, Figures
+from shared.sessions.figures import Figures
 from shared.sessions.ledger import Ledger
 from shared.sessions.outage import Outage
 from shared.sessions.view import AWAITING_FIGURES, OPEN
@@ -19,12 +21,14 @@ from shared.storage.installations import Installations
 from shared.storage.session_index import SessionEntry, SessionIndex, month_partition, months
 from shared.storage.tokens import Tokens
 
+LOOK_BACK = timedelta(days=35)
 _OVERLAP = timedelta(minutes=2)
 _FIRST_LOOK_BACK = timedelta(days=1)
 _PAGE = 1000
 _TRY_AGAIN_AFTER = timedelta(hours=1)
 _OPEN_TOO_LONG = timedelta(days=2)
 _TELL_EVERY = timedelta(hours=1)
+_AT_ONCE = 8
 
 
 class Sweep:
@@ -62,31 +66,39 @@ class Sweep:
         await self._outage.write_down()
         await self._complete_claims(now)
         installation_ids = [installation.id for installation in await self._installations.all()]
+        unresolved = await self._unresolved((None, *installation_ids), now)
         if self._figures:
-            await self._figures.run(installation_ids)
-        for place in (None, *installation_ids):
-            await self._attribute_outage_sessions(place, now)
+            await self._figures.run({place: entries for place, entries in unresolved.items() if place})
+        await self._attribute_outage_sessions([entry for entries in unresolved.values() for entry in entries], now)
         if self._told_at is None or now - self._told_at >= _TELL_EVERY:
             self._told_at = now
-            for installation_id in installation_ids:
-                await self._tell_of_open_sessions(installation_id, now)
+            for place, entries in (await self._unresolved(installation_ids, now)).items():
+                _tell_of_open_sessions(place, entries, now)
         telemetry.event("sweep.completed")
 
     async def _complete_claims(self, now: datetime) -> None:
         """Store and list what was authorized since the last run and never got further than its claim."""
         since = await self._credentials.swept_until() or now - _FIRST_LOOK_BACK
-        for claim in await self._authorizations.claims_since(since - _OVERLAP):
-            await self._ledger.authorized(claim)
-            await self._ledger.project(claim.session_id)
+        for claims in batched(await self._authorizations.claims_since(since - _OVERLAP), _AT_ONCE, strict=False):
+            await asyncio.gather(*(self._ledger.complete(claim) for claim in claims))
         await self._credentials.set_swept_until(now)
 
-    async def _attribute_outage_sessions(self, installation_id: str | None, now: datetime) -> None:
+    async def _unresolved(self, places: Sequence[str | None], now: datetime) -> dict[str | None, list[SessionEntry]]:
+        """The sessions of each installation, and of none, that something may still be found out about."""
+        found: dict[str | None, list[SessionEntry]] = {place: [] for place in places}
+        queries = [(place, month) for place in places for month in months(now - LOOK_BACK, now)]
+        for some in batched(queries, _AT_ONCE, strict=False):
+            answers = await asyncio.gather(*(self._index.unresolved(month_partition(*query)) for query in some))
+            for (place, _), entries in zip(some, answers, strict=True):
+                found[place] += entries
+        return found
+
+    async def _attribute_outage_sessions(self, entries: Sequence[SessionEntry], now: datetime) -> None:
         """Find whose sessions those are that ended without a known start and bear an outage session's kind of id."""
         nameless = [
             entry
-            for partition in _months(installation_id, now)
-            for entry in await self._index.without_start(partition)
-            if uuid.UUID(entry.session_id).version == 5 and self._is_due(entry.session_id, now)
+            for entry in entries
+            if not entry.start_known and is_outage_id(entry.session_id) and self._is_due(entry.session_id, now)
         ]
         if not nameless:
             return
@@ -98,20 +110,6 @@ class Sweep:
                 charger_id: place for charger_id, place in chargers.items() if entry.installation_id in {None, place}
             }
             await self._attribute(entry, places, drivers)
-
-    async def _tell_of_open_sessions(self, installation_id: str, now: datetime) -> None:
-        """Sessions let in long ago of which no end was ever heard: nobody can be billed for them yet."""
-        began = [
-            entry.start or entry.listed_at
-            for partition in _months(installation_id, now)
-            for status in sorted(OPEN | AWAITING_FIGURES)
-            for entry in await self._index.with_status(partition, status)
-        ]
-        waiting = [instant for instant in began if now - instant >= _OPEN_TOO_LONG]
-        if waiting:
-            telemetry.warning(
-                "sessions.open_too_long", installationId=installation_id, sessions=len(waiting), oldest=min(waiting)
-            )
 
     def _is_due(self, session_id: str, now: datetime) -> bool:
         """What could not be attributed is tried again hourly: a card may have been registered since."""
@@ -151,6 +149,11 @@ class Sweep:
         return drivers
 
 
-def _months(installation_id: str | None, now: datetime) -> list[str]:
-    """The index partitions of the months in which sessions may still be waiting for something."""
-    return [month_partition(installation_id, month) for month in months(now - LOOK_BACK, now)]
+def _tell_of_open_sessions(installation_id: str | None, entries: Sequence[SessionEntry], now: datetime) -> None:
+    """Sessions let in long ago of which no end was ever heard: nobody can be billed for them yet."""
+    began = [entry.start or entry.listed_at for entry in entries if entry.status in OPEN | AWAITING_FIGURES]
+    waiting = [instant for instant in began if now - instant >= _OPEN_TOO_LONG]
+    if waiting:
+        telemetry.warning(
+            "sessions.open_too_long", installationId=installation_id, sessions=len(waiting), oldest=min(waiting)
+        )

@@ -23,6 +23,8 @@ class SessionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     facts: int
     status: str
     start_known: bool
+    unresolved: bool = False
+    """Something is still waited for: its end, its figures, or whose session it is."""
     installation_id: str | None = None
     charger_id: str | None = None
     driver: str | None = None
@@ -75,10 +77,7 @@ class SessionIndex:
     async def put(self, entry: SessionEntry) -> None:
         """Write the entry unless a newer one of the same session, or the same, is there."""
         properties = to_properties(entry)
-        while not await self._table.insert(entry.partition, entry.row_key, properties):
-            row = await self._table.get(entry.partition, entry.row_key)
-            if row is None:
-                continue
+        while (row := await self._table.get(entry.partition, entry.row_key)) is not None:
             stored = from_properties(SessionEntry, row.properties)
             if stored.facts > entry.facts or stored == entry:
                 return
@@ -87,6 +86,8 @@ class SessionIndex:
             except Conflict:
                 continue
             return
+        if not await self._table.insert(entry.partition, entry.row_key, properties):
+            await self.put(entry)
 
     async def put_new(self, entries: list[SessionEntry]) -> None:
         """Write entries of sessions that were just authorized, in as few transactions as they need."""
@@ -113,11 +114,6 @@ class SessionIndex:
         rows = await self._table.partition(partition, after=after, before=before, limit=limit)
         return [from_properties(SessionEntry, row.properties) for row in rows]
 
-    async def with_status(self, partition: str, status: str) -> list[SessionEntry]:
-        rows = await self._table.partition(partition, where=("status", status))
-        return [from_properties(SessionEntry, row.properties) for row in rows]
-
-    async def without_start(self, partition: str) -> list[SessionEntry]:
-        """Entries of sessions nobody is known to have authorized."""
-        rows = await self._table.partition(partition, where=("startKnown", False))
+    async def unresolved(self, partition: str) -> list[SessionEntry]:
+        rows = await self._table.partition(partition, where=("unresolved", True))
         return [from_properties(SessionEntry, row.properties) for row in rows]

@@ -222,8 +222,8 @@ async def test_the_sweep_asks_for_the_figures_of_a_session_whose_cable_is_out(
     clock.advance(60)
     await stream.say(MODE, "1")
     entry = (await site.listed())[session]
-    waiting = await stream.services.sweep._index.with_status(entry.partition, Status.DISCONNECTED)
-    assert [one.session_id for one in waiting] == [session]
+    waiting = await stream.services.sweep._index.unresolved(entry.partition)
+    assert [(one.session_id, one.status) for one in waiting] == [(session, Status.DISCONNECTED)]
 
 
 async def test_the_last_cars_departure_at_a_charger_whose_clock_is_ahead_does_not_end_the_next_cars_session(

@@ -147,13 +147,11 @@ async def test_a_page_lies_between_its_bounds(tables: Tables) -> None:
     )
 
 
-async def test_entries_are_found_by_status_and_by_a_missing_start(tables: Tables) -> None:
+async def test_what_is_unresolved_is_found(tables: Tables) -> None:
     index = SessionIndex(tables)
-    await index.put_new([entry_of(1), entry_of(2, status="superseded"), entry_of(3, start_known=False)])
+    await index.put_new([entry_of(1), entry_of(2, unresolved=True), entry_of(3, start_known=False)])
 
-    assert await index.with_status(MARCH, "superseded") == [entry_of(2, status="superseded")]
-    assert await index.without_start(MARCH) == [entry_of(3, start_known=False)]
-    assert await index.with_status(MARCH, "' or status ne '") == []
+    assert await index.unresolved(MARCH) == [entry_of(2, unresolved=True)]
 
 
 async def test_a_session_whose_place_becomes_known_is_no_longer_listed_without_one(tables: Tables) -> None:
