@@ -35,8 +35,11 @@ class Ended:
 class Zapctl:
     """From a folder; nothing of the tests' own environment is there but where programs are, and the time zone."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str] | None = None, longest_seconds: float = _LONGEST_SECONDS
+    ) -> None:
         self.folder = folder
+        self._longest_seconds = longest_seconds
         self.environment = {name: value for name, value in os.environ.items() if name in _KEPT}
         self.environment |= {"TZ": "Europe/Oslo"} | dict(environment or {})
 
@@ -61,7 +64,7 @@ class Zapctl:
 
     async def __call__(self, *arguments: str, stdin: str = "") -> Ended:
         """Run to its end, with pipes for its output; `stdin` is what is piped into it."""
-        async with self.started(*arguments) as process, asyncio.timeout(_LONGEST_SECONDS):
+        async with self.started(*arguments) as process, asyncio.timeout(self._longest_seconds):
             out, err = await process.communicate(stdin.encode())
         return Ended(process.returncode or 0, out.decode(), err.decode())
 
@@ -92,7 +95,7 @@ class Zapctl:
                 screen += chunk
             ours.close()
             try:
-                await asyncio.wait_for(process.wait(), _LONGEST_SECONDS / 6)
+                await asyncio.wait_for(process.wait(), self._longest_seconds / 6)
             except TimeoutError:
                 return True
         return False
@@ -115,7 +118,7 @@ class Zapctl:
             preexec_fn=_take_the_terminal if own else os.setsid,
         )
         os.close(theirs)
-        deadline = asyncio.get_running_loop().call_later(_LONGEST_SECONDS, process.kill)
+        deadline = asyncio.get_running_loop().call_later(self._longest_seconds, process.kill)
         try:
             yield process, ours
         finally:

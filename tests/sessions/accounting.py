@@ -13,7 +13,7 @@ _SAME_KWH = 0.0011
 
 
 class Account(msgspec.Struct):
-    """What the log came to; every list but `counts` should be empty."""
+    """What the log came to; every list should be empty."""
 
     missing: list[str]
     """Sessions that took place and are not in the log."""
@@ -24,6 +24,8 @@ class Account(msgspec.Struct):
     """Sessions in the log that are not what they were."""
     counts: dict[str, int]
     """Sessions by the source of their figures and by their flags."""
+    restored_otherwise: list[str] = []
+    """What the app says otherwise once it was restored from a backup."""
     suffered: dict[str, int] = {}
     """How often what was done to them."""
 

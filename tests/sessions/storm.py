@@ -3,7 +3,8 @@
 Drivers come and go at every charger for hours of simulated time. Answers to starts are lost, ends are lost, late, twice
 and out of order, ZapCloud's API refuses and fails, chargers are offline, some for days, sessions are replaced and taken
 back, storage is cut and freezes, the host is killed, credentials are rotated. Afterwards the log, as the API lists it,
-is held against the simulator's truth.
+is held against the simulator's truth. Then a backup is made and restored, and every answer of the app held against
+what it was.
 """
 
 import argparse
@@ -21,13 +22,14 @@ from typing import Any
 import httpx
 import msgspec
 
-from devhost.stack import Host, Ports, Site, Stack, running_stack, storage_connection_string
+from devhost.stack import HOOK_CREDENTIAL, Host, Ports, Site, Stack, running_stack, storage_connection_string
 from simulator.faults import Fault
 from simulator.models import Session
 from simulator.shapes import InstallationView
 from simulator.visits import Plug, Visit
 from tests.cable import Cable, cable_to
 from tests.sessions.accounting import Account, account
+from tests.sessions.restoring import differences_after_restore
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 FAULTS = {
@@ -83,7 +85,7 @@ class Storm:
         self._view = view
         self._random = random
         self._say = say
-        self._settings = {"ZAPBRIDGE_TABLES": cable.connection_string, **SETTINGS}
+        self._settings = _settings(stack.ports, cable)
         self._asleep: list[str] = []
         self._away: dict[str, datetime] = {}
         self._hits: dict[str, int] = {}
@@ -93,6 +95,7 @@ class Storm:
     async def rage(self, sessions: int) -> Account:
         simulator = self._stack.simulator
         cards = await self._register_drivers()
+        await self._say_nonsense()
         await simulator.change_settings(**SIMULATED)
         await simulator.set_faults(FAULTS)
         each = -(-sessions // len(self._view.chargers))
@@ -102,9 +105,13 @@ class Storm:
         log = [entry async for entry in self._log()]
         truth = await simulator.sessions()
         result = account(truth, log, {f"nfc-{card}": driver for card, driver in cards.items()})
+        self._say("the log is held against the truth; now a backup is made, and restored")
+        await self._fire("backup")
+        otherwise = await differences_after_restore(self._stack, self._late, self._say)
         given_up = sum(session.status == "given-up" for session in truth)
         return msgspec.structs.replace(
             result,
+            restored_otherwise=otherwise,
             suffered={**self._hits, **self._deeds, "end given up": given_up, "stayed offline": len(self._asleep)},
         )
 
@@ -113,7 +120,14 @@ class Storm:
         async with self._stack.host.management() as management:
             for card, driver in cards.items():
                 (await management.put("/tokens", json={"token": card, "driver": driver})).raise_for_status()
+            person = {"driver": "Driver 0", "email": "driver@example.com"}
+            (await management.put("/drivers", json=person)).raise_for_status()
         return cards
+
+    async def _say_nonsense(self) -> None:
+        """So that there is something in quarantine, however small the storm."""
+        async with self._stack.host.caller(HOOK_CREDENTIAL, self._stack.hook_password) as zapcloud:
+            await zapcloud.post("/hooks/session-end", json={"session": "?"})
 
     def _visit(self, charger_id: str, cards: list[str], plugs: int) -> Visit:
         random = self._random
@@ -238,7 +252,7 @@ class Storm:
         await self._stack.simulator.set_faults({})
         for charger in self._away:
             await self._stack.simulator.go_online(charger)
-        await self._pass(1800)
+        await self._pass(600)
         await self._stack.simulator.change_settings(pulse_every_s=0)
         await self._silence_timers()
         await self._days(3)
@@ -293,6 +307,11 @@ def _may_be_corrected(session: Session) -> bool:
     return session.closed_at is not None and session.replaced_by is None and not session.commit_metadata & 32
 
 
+def _settings(ports: Ports, cable: Cable) -> dict[str, str]:
+    stores = {"ZAPBRIDGE_TABLES": cable.connection_string, "ZAPBRIDGE_BACKUPS": storage_connection_string(ports)}
+    return stores | SETTINGS
+
+
 async def storm(
     folder: Path, sessions: int, chargers: int, seed: int, say: Callable[[str], None] = lambda _: None
 ) -> Account:
@@ -304,7 +323,7 @@ async def storm(
             ports=ports,
             start=START,
             seed=seed,
-            settings={"ZAPBRIDGE_TABLES": cable.connection_string, **SETTINGS},
+            settings=_settings(ports, cable),
             streams={"storm": Site("Storm", chargers)},
         ) as stack,
     ):
@@ -319,6 +338,7 @@ def faults_of(result: Account) -> Iterator[str]:
         ("are there twice", result.twice),
         ("are false", result.false),
         ("are not what they were", result.wrong),
+        ("are answered otherwise after a restore", result.restored_otherwise),
     ):
         if found:
             yield f"{len(found)} {what}, such as {found[0]}"

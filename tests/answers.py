@@ -1,0 +1,91 @@
+"""What the management API answers to every question it takes about what the app keeps."""
+
+import asyncio
+from itertools import batched
+from typing import Any
+
+import httpx
+import yaml
+
+from devhost.stack import ROOT, Host
+
+LEFT_OUT = {
+    "/health": "of the process that is asked",
+    "/health/details": "of the process that is asked",
+    "/installations/{id}/readiness": "a judgement of this instant",
+    "/zapcloud/installations": "ZapCloud's answer",
+    "/chargers/{id}/history": "in no backup",
+}
+type Answer = tuple[int, Any]
+"""A status, and the JSON or the text of the body."""
+_SINCE = "2026-01-01T00:00:00Z"
+_AT_ONCE = 8
+
+
+async def every_answer(host: Host) -> dict[str, Answer]:
+    """By what was asked."""
+    async with host.management() as management:
+        questions = _Questions(management)
+        await questions.all("/hook-credentials")
+        await questions.each("/quarantine/{id}", [body["id"] for body in await questions.all("/quarantine")])
+        await questions.each("/tokens/{id}", [token["id"] for token in await questions.all("/tokens")])
+        drivers = [driver["id"] for driver in await questions.all("/drivers")]
+        await questions.each("/drivers/{id}", drivers)
+        await questions.each("/drivers/{id}/export", drivers)
+        for place in await questions.all("/installations"):
+            await questions.ask("/installations/{id}", id=place["id"])
+            await questions.ask("/installations/{id}/refusals?from={since}&limit=1000", id=place["id"], since=_SINCE)
+            await questions.ask("/tokens/seen?installation={id}", id=place["id"])
+            chargers = [charger["id"] for charger in await questions.all("/chargers?installation={id}", id=place["id"])]
+            await questions.each("/chargers/{id}/state", chargers)
+            await questions.each("/chargers/{id}/grants", chargers)
+            span = {"id": place["id"], "since": _SINCE}
+            listed = await questions.all("/sessions?installation={id}&from={since}&limit=1000", **span)
+            await questions.ask("/sessions.csv?installation={id}&from={since}", **span)
+            sessions = [session["sessionId"] for session in listed]
+            await questions.each("/sessions/{id}", sessions)
+            await questions.each("/sessions/{id}/energy", sessions)
+    unasked = _documented() - questions.routes - LEFT_OUT.keys()
+    assert not unasked, f"nobody asked {sorted(unasked)}"
+    return questions.answers
+
+
+def differences(before: dict[str, Answer], after: dict[str, Answer]) -> list[str]:
+    """The questions that are answered otherwise, with both answers."""
+    asked = sorted(before.keys() | after.keys())
+    return [f"{one}: {before.get(one)} became {after.get(one)}" for one in asked if before.get(one) != after.get(one)]
+
+
+class _Questions:
+    def __init__(self, management: httpx.AsyncClient) -> None:
+        self._management = management
+        self.answers: dict[str, Answer] = {}
+        self.routes: set[str] = set()
+
+    async def ask(self, route: str, **values: str) -> Any:
+        self.routes.add(route.partition("?")[0])
+        path = route.format(**values)
+        response = await self._management.get(path)
+        content = response.json() if "json" in response.headers["content-type"] else response.text
+        self.answers[path] = response.status_code, content
+        return content
+
+    async def each(self, route: str, ids: list[str]) -> None:
+        self.routes.add(route)
+        for some in batched(ids, _AT_ONCE, strict=False):
+            await asyncio.gather(*(self.ask(route, id=one) for one in some))
+
+    async def all(self, route: str, **values: str) -> list[Any]:
+        """The items of all pages."""
+        page = await self.ask(route, **values)
+        items = page["items"]
+        while page["cursor"]:
+            separator = "&" if "?" in route else "?"
+            page = await self.ask(route + separator + "cursor={cursor}", cursor=page["cursor"], **values)
+            items += page["items"]
+        return list(items)
+
+
+def _documented() -> set[str]:
+    paths = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())["paths"]
+    return {path for path, methods in paths.items() if "get" in methods}

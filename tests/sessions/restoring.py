@@ -1,0 +1,46 @@
+"""What a backup brings back: every answer of the app on the restored account, against those before."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from devhost.stack import Host, Ports, Stack, start_azurite, storage_connection_string
+from tests.answers import differences, every_answer
+from tests.cli.zapctl import Zapctl
+
+LONGEST_SECONDS = 900
+
+
+async def differences_after_restore(stack: Stack, host: Host, say: Callable[[str], None]) -> list[str]:
+    """The questions that an app on a restored account answers otherwise than `host`, whose timer `backup` has just
+    run; the account is another Azurite's."""
+    folder = stack.folder / "restored"
+    folder.mkdir()
+    before = await every_answer(host)
+    say(f"{len(before)} answers are written down")
+    ports = Ports.free()
+    azurite = await start_azurite(folder / "azurite", ports, folder)
+    try:
+        new = storage_connection_string(ports)
+        await _restore(stack, new, folder)
+        say("the backup is restored")
+        restored = await stack.start_host("restored", Ports.free().host, {"ZAPBRIDGE_TABLES": new})
+        found = differences(before, await every_answer(restored))
+        await restored.process.stop()
+    finally:
+        await azurite.stop()
+    return found
+
+
+async def _restore(stack: Stack, new: str, folder: Path) -> None:
+    zapctl = Zapctl(
+        folder,
+        {
+            "ZAPBRIDGE_BACKUPS": storage_connection_string(stack.ports),
+            "ZAPBRIDGE_TABLES": new,
+            "ZAPBRIDGE_IDENTITY_KEY": stack.identity_key,
+        },
+        LONGEST_SECONDS,
+    )
+    ended = await zapctl("restore", "latest", "--yes", "--json")
+    if ended.code:
+        raise RuntimeError(f"zapctl restore ended with {ended.code}: {ended.err}")
