@@ -31,6 +31,8 @@ from shared.errors import ConfigurationError, Conflict, LimitExceeded, StorageUn
 from shared.storage import guard
 
 _RETRIES = 1
+_RETRIES_UNSENT = 2
+"""Of a request that never reached the service: nothing can have been done twice, and the answer is soon known."""
 _BACKOFF_SECONDS = 0.1
 _MEANINGFUL = {404, 409, 412}
 _TOO_LARGE = ("EntityTooLarge", "PropertyValueTooLarge", "RequestBodyTooLarge", "TooManyProperties")
@@ -65,7 +67,7 @@ class Tables:
 
     `transport` carries the requests in the place of the SDK's own, which is how tests watch and break them (policies
     will not do: the SDK hands a client's own policies to none of its tables). `patience` is how long one try of a call
-    may take; there are two.
+    may take; there are two, and a third where no connection came about.
     """
 
     def __init__(
@@ -91,7 +93,10 @@ class Tables:
 
     def _connect(self) -> TableServiceClient:
         options: dict[str, Any] = {
-            "retry_total": _RETRIES,
+            "retry_total": _RETRIES_UNSENT,
+            "retry_connect": _RETRIES_UNSENT,
+            "retry_read": _RETRIES,
+            "retry_status": _RETRIES,
             "retry_backoff_factor": _BACKOFF_SECONDS,
             "connection_timeout": self._patience.total_seconds(),
             "read_timeout": self._patience.total_seconds(),

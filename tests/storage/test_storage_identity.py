@@ -40,7 +40,7 @@ async def account(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tup
         await azurite.wait_until(listens)
         yield f"https://127.0.0.1:{port}/devstoreaccount1", folder / "roots.pem"
     finally:
-        await azurite.stop(signal.SIGINT)
+        await azurite.stop(signal.SIGKILL)  # asked to end, it waits two minutes for connections over TLS
 
 
 @pytest.fixture
