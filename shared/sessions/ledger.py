@@ -11,7 +11,8 @@ from typing import Any
 from shared.behind import Behind
 from shared.clock import Clock
 from shared.identifiers import is_outage_id
-from shared.sessions.view import AWAITING_FIGURES, OPEN, Event, SessionView, Source, Status, fold, replaced_by
+from shared.sessions.folding import fold, replaced_by
+from shared.sessions.view import AWAITING_FIGURES, OPEN, Event, SessionView, Source, Status
 from shared.storage.authorizations import Claim
 from shared.storage.session_index import SessionEntry, SessionIndex
 from shared.storage.sessions import Fact, Sessions

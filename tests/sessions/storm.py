@@ -140,9 +140,9 @@ class Storm:
                     token=random.choice(cards) if random.random() < 0.97 else f"04BAD000{random.randrange(99):06X}",
                     scan_after_s=self._seconds(10, 40),
                     power_kw=random.choice([3.7, 7.4, 11.0, 22.0]),
-                    charge_s=self._seconds(60, 900),
-                    idle_s=self._seconds(0, 120),
-                    pause_before_s=self._seconds(20, 240),
+                    charge_s=self._seconds(60, 480),
+                    idle_s=self._seconds(0, 60),
+                    pause_before_s=self._seconds(20, 120),
                 )
                 for _ in range(plugs)
             ],

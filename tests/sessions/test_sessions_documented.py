@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from shared.sessions.flags import Flag
-from shared.sessions.view import Event, Source, Status, fold
+from shared.sessions.folding import fold
+from shared.sessions.view import Event, Source, Status
 from shared.storage.sessions import Fact
 from shared.zapcloud.commit import Commit
 from tests.conftest import MONDAY_MORNING

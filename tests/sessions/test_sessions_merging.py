@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shared.billing.ocmf import digest_of
 from shared.sessions.flags import Flag
-from shared.sessions.view import Event, SessionView, Source, Status, fold
+from shared.sessions.folding import fold
+from shared.sessions.view import Event, SessionView, Source, Status
 from shared.storage.sessions import Fact
 from shared.zapcloud.commit import Commit
 from tests.conftest import MONDAY_MORNING

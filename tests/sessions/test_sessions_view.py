@@ -7,7 +7,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.sessions.view import Event, Source, Status, fold
+from shared.sessions.folding import fold
+from shared.sessions.view import Event, Source, Status
 from shared.storage.sessions import Fact
 from tests.conftest import MONDAY_MORNING
 
@@ -89,3 +90,14 @@ def test_a_caller_of_another_installation_contributes_no_figures() -> None:
     view = fold("s", (foreign, start))
     assert (view.status, view.energy_kwh, view.driver) == (Status.AUTHORIZED, None, "Kari")
     assert foreign in view.timeline
+
+
+def test_what_is_drawn_after_an_erasure_is_newer_than_what_was_drawn_before() -> None:
+    named = Fact(
+        at=MONDAY_MORNING,
+        source=Source.START_HOOK,
+        event=Event.AUTHORIZED,
+        data={"at": "2026-03-02T06:00:00Z", "installationId": HOME, "chargerId": "c", "driver": "Kari"},
+    )
+    erased = msgspec.structs.replace(named, data=named.data | {"driver": "erased-1"}, stored_as=named.key)
+    assert fold("s", (erased,)).weight > fold("s", (named,)).weight
