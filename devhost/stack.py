@@ -82,8 +82,8 @@ class Stack:
     def storage_connection_string(self) -> str:
         return storage_connection_string(self.ports)
 
-    async def start_azurite(self) -> None:
-        self.azurite = await start_azurite(self.folder / "azurite", self.ports, self.log_folder)
+    async def start_azurite(self, *, many_rows: bool = False) -> None:
+        self.azurite = await start_azurite(self.folder / "azurite", self.ports, self.log_folder, many_rows=many_rows)
         self._exits.push_async_callback(self.azurite.stop)
 
     async def start_azure(self, in_vault: Mapping[str, str]) -> None:
@@ -333,6 +333,7 @@ async def running_stack(
     streams: Mapping[str, Site | Group] | None = None,
     azure: bool = False,
     configured: bool = True,
+    many_rows: bool = False,
 ) -> AsyncIterator[Stack]:
     """A stack until the context ends; with `start` in simulated time. Data and logs are in `folder`; data of an
     earlier stack there is thrown away, since the simulated world begins anew as well.
@@ -343,6 +344,7 @@ async def running_stack(
     With `azure` the app uses Key Vault, the resource manager and managed identity, which are stand-ins; else a file of
     secrets and the hosts' admin endpoints. Not `configured` it is as at its first boot: no secret exists yet, neither
     installations nor the callers of web hooks are known to the app, and its streams have nothing to listen to.
+    `many_rows` is for storage that is filled with many (`start_azurite`).
 
     Raises StackError where a part does not start.
     """
@@ -350,7 +352,7 @@ async def running_stack(
         stack = Stack(folder, ports or Ports.free(), exits)
         shutil.rmtree(folder / "azurite", ignore_errors=True)
         stack.log_folder.mkdir(parents=True, exist_ok=True)
-        await stack.start_azurite()
+        await stack.start_azurite(many_rows=many_rows)
         await stack.start_simulator(start, seed)
         in_store = stack.setup_secrets() if configured else {}
         await stack.streams.begin(stack.simulator, streams or {}, in_store)

@@ -61,10 +61,11 @@ class Ledger:
     async def complete(self, claim: Claim) -> None:
         """Store and list what a claim authorized, where a crash kept that from being done."""
         fact = authorization(claim)
-        record = await self._sessions.read(claim.session_id)
-        if all(known.key != fact.key for known in record.facts):
+        view, listed_at = await self._read(claim.session_id)
+        if all(known.key != fact.key for known in view.timeline):
             await self._sessions.add(claim.session_id, fact, claim.at)
-        await self.project(claim.session_id)
+            view, listed_at = await self._read(claim.session_id)
+        await self._draw(view, listed_at, frozenset())
 
     async def superseded(self, old: Claim, new: Claim) -> None:
         """Store that a claim was replaced, its own authorization first in case a crash left it out."""
@@ -128,14 +129,17 @@ class Ledger:
     async def project(self, session_id: str, seen: frozenset[str] = frozenset()) -> SessionView:
         """Draw the session's entry in the index from its facts, and that of the session which stands for it."""
         view, listed_at = await self._read(session_id)
+        await self._draw(view, listed_at, seen)
+        return view
+
+    async def _draw(self, view: SessionView, listed_at: datetime | None, seen: frozenset[str]) -> None:
         if any(fact.event != Event.REPLACES for fact in view.timeline):
             entry = _entry(view, listed_at or self._clock())
             await self._index.put(entry)
             for place in _places(view.timeline) - {view.installation_id}:
                 await self._index.forget(entry, place)
         if view.replaced_by and view.replaced_by not in seen:
-            await self.project(view.replaced_by, seen | {session_id})
-        return view
+            await self.project(view.replaced_by, seen | {view.session_id})
 
     async def _list_new(self) -> None:
         try:

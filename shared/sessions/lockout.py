@@ -84,11 +84,11 @@ class LockoutWatch:
         if expectation.kind == "session":
             return installation.mode is Mode.ENFORCE and not await self._is_ours(expectation.session_id)
         standing = await self._authorizations.read(expectation.charger_id)
-        if await self._is_within_our_session(expectation, standing.evidence):
-            return False
         since = expectation.at - _BEFORE
         if expectation.kind == "start":
             since = min(since, came_after(standing.evidence, expectation.at))
+        if heard(expectation, standing, [], since) or await self._is_within_our_session(expectation, standing.evidence):
+            return False
         refusals = await self._decisions.refusals(installation.id, since, _MOST_REFUSALS)
         if heard(expectation, standing, refusals, since):
             return False

@@ -57,6 +57,8 @@ class Sweep:
         self._ledger = ledger
         self._outage = outage
         self._figures = figures
+        self._completed: set[str] = set()
+        """The sessions of the last run's claims, which this one's overlap."""
         self._tried: dict[str, datetime] = {}
         self._told_at: datetime | None = None
 
@@ -79,8 +81,10 @@ class Sweep:
     async def _complete_claims(self, now: datetime) -> None:
         """Store and list what was authorized since the last run and never got further than its claim."""
         since = await self._credentials.swept_until() or now - _FIRST_LOOK_BACK
-        for claims in batched(await self._authorizations.claims_since(since - _OVERLAP), _AT_ONCE, strict=False):
+        given = await self._authorizations.claims_since(since - _OVERLAP)
+        for claims in batched((one for one in given if one.session_id not in self._completed), _AT_ONCE, strict=False):
             await asyncio.gather(*(self._ledger.complete(claim) for claim in claims))
+        self._completed = {claim.session_id for claim in given}
         await self._credentials.set_swept_until(now)
 
     async def _unresolved(self, places: Sequence[str | None], now: datetime) -> dict[str | None, list[SessionEntry]]:

@@ -18,7 +18,7 @@ async def differences_after_restore(stack: Stack, host: Host, say: Callable[[str
     before = await every_answer(host)
     say(f"{len(before)} answers are written down")
     ports = Ports.free()
-    azurite = await start_azurite(folder / "azurite", ports, folder)
+    azurite = await start_azurite(folder / "azurite", ports, folder, many_rows=True)
     try:
         new = storage_connection_string(ports)
         await _restore(stack, new, folder)

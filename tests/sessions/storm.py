@@ -313,7 +313,13 @@ def _settings(ports: Ports, cable: Cable) -> dict[str, str]:
 
 
 async def storm(
-    folder: Path, sessions: int, chargers: int, seed: int, say: Callable[[str], None] = lambda _: None
+    folder: Path,
+    sessions: int,
+    chargers: int,
+    seed: int,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    many_rows: bool = False,
 ) -> Account:
     ports = Ports.free()
     async with (
@@ -325,6 +331,7 @@ async def storm(
             seed=seed,
             settings=_settings(ports, cable),
             streams={"storm": Site("Storm", chargers)},
+            many_rows=many_rows,
         ) as stack,
     ):
         (view,) = stack.installations
@@ -355,7 +362,7 @@ async def main(arguments: argparse.Namespace) -> int:
 
     say(f"seed {arguments.seed}")
     with tempfile.TemporaryDirectory(prefix="zapbridge-storm-") as folder:
-        result = await storm(Path(folder), arguments.sessions, arguments.chargers, arguments.seed, say)
+        result = await storm(Path(folder), arguments.sessions, arguments.chargers, arguments.seed, say, many_rows=True)
     say(msgspec.json.encode(result).decode()[:6000])
     found = [*faults_of(result), *(f"{name} did not happen" for name in spared(result))]
     say("; ".join(found) or "every session is in the log once, and is what it was")
