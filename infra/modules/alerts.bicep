@@ -2,7 +2,8 @@
 //
 // A query gives a row only while something is wrong, so every rule is "more than no row". Its name is also that of the
 // section of docs/runbook.md that says what to do. A window is at least twice as long as the time between two looks,
-// since rows take some minutes to arrive; a rule resolves by itself once its window holds nothing any more.
+// since rows take some minutes to arrive; a rule resolves by itself once its query gives no row any more. The longest
+// window that Azure takes is two days (Terraform Registry, azurerm_monitor_scheduled_query_rules_alert_v2).
 
 targetScope = 'resourceGroup'
 
@@ -169,6 +170,33 @@ var alerts = [
     window: 'PT6H'
     dimension: 'installation'
     query: loadTextContent('../queries/alert-sessions-contradicted.kql')
+  }
+  {
+    name: 'sessions-not-read'
+    title: 'Finished sessions cannot be read from ZapCloud'
+    severity: 3
+    every: 'PT1H'
+    window: 'PT6H'
+    dimension: 'installation'
+    query: loadTextContent('../queries/alert-sessions-not-read.kql')
+  }
+  {
+    name: 'signature-invalid'
+    title: 'The signature of a meter value is invalid'
+    severity: 3
+    every: 'PT1H'
+    window: 'PT6H'
+    dimension: 'installation'
+    query: loadTextContent('../queries/alert-signature-invalid.kql')
+  }
+  {
+    name: 'backup-missing'
+    title: 'A backup is missing'
+    severity: 3
+    every: 'PT1H'
+    window: 'P2D'
+    dimension: ''
+    query: loadTextContent('../queries/alert-backup-missing.kql')
   }
 ]
 

@@ -93,6 +93,18 @@ var panels = [
     query: loadTextContent('../queries/sessions-per-day.kql')
   }
   {
+    name: 'sessions-read'
+    title: 'Finished sessions read from ZapCloud by installation'
+    visualization: 'table'
+    query: loadTextContent('../queries/sessions-read.kql')
+  }
+  {
+    name: 'signatures'
+    title: 'Sessions whose signed meter value is invalid'
+    visualization: 'table'
+    query: loadTextContent('../queries/signatures.kql')
+  }
+  {
     name: 'chargers'
     title: 'Chargers by installation'
     visualization: 'table'
@@ -139,6 +151,12 @@ var panels = [
     title: 'Quarantine: set aside and replayed'
     visualization: 'table'
     query: loadTextContent('../queries/quarantine.kql')
+  }
+  {
+    name: 'backups'
+    title: 'Backups: when, how many rows and how large'
+    visualization: 'table'
+    query: loadTextContent('../queries/backups.kql')
   }
   {
     name: 'warnings'

@@ -75,4 +75,9 @@ class MeterValues:
             return
         await self._ledger.assessed(view.session_id, stated)
         if found.verdict is Verdict.INVALID:
-            telemetry.warning("session.signature_invalid", sessionId=view.session_id, chargerId=view.charger_id)
+            telemetry.warning(
+                "session.signature_invalid",
+                sessionId=view.session_id,
+                installationId=view.installation_id,
+                chargerId=view.charger_id,
+            )

@@ -68,7 +68,12 @@ class Reconciler:
                 silent = 0
             except ZapCloudError as error:
                 silent = silent + 1 if isinstance(error, ZapCloudUnavailable) else 0
-                telemetry.warning("sessions.reconcile_failed", installationId=installation.id, reason=str(error))
+                telemetry.warning(
+                    "sessions.reconcile_failed",
+                    installationId=installation.id,
+                    readUntil=reading.history_until,
+                    reason=str(error),
+                )
             pages = reading.pages_left
         telemetry.event("reconcile.completed")
 
@@ -94,6 +99,11 @@ class _Reading:
         self._mark = msgspec.structs.replace(mark, read_at=clock())
         self._began = clock()
         self.pages_left = pages_left
+
+    @property
+    def history_until(self) -> datetime | None:
+        """All that began before was read; None where nothing was."""
+        return self._mark.history_until
 
     async def recent(self) -> None:
         """Charge history from where the last reading ended, however long ago that is."""

@@ -42,7 +42,7 @@ def test_no_price_and_no_assumption_can_be_edited_alone(name: str) -> None:
     unmoved = set()
     for label, cell, *_ in rows(TEXT, name):
         edited = re.sub(
-            rf"^\| {re.escape(label)} \| {re.escape(cell)} \|", f"| {label} | 7 |", TEXT, flags=re.MULTILINE
+            rf"^\| {re.escape(label)} \| {re.escape(cell)} \|", f"| {label} | 7.5 |", TEXT, flags=re.MULTILINE
         )
         document = read(edited)
         assert document != DOCUMENT
