@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from shared import telemetry
@@ -21,6 +22,8 @@ from shared.zapcloud.history import PastSession
 _AT_ONCE = 8
 _AROUND = timedelta(minutes=15)
 """We list a session under the instant we let it in, ZapCloud under the instant it began."""
+_WIDE = timedelta(hours=1)
+_MOST_SPANS = 8
 _CREDIBLE = timedelta(days=60)
 _PAGE = 1000
 
@@ -48,7 +51,7 @@ class PastSessions:
         """Store what is new in a page of sessions that are over; how many of them there were. With `anew`, what
         could not be found out before is tried again: whose card it is, whether a signed meter value is valid."""
         over = [one for one in sessions if is_ours_to_log(one, installation)]
-        listed = await self._listed(installation.id, over)
+        listed = await self._listed(installation.id, over, source)
         new = [
             one
             for one in over
@@ -109,20 +112,33 @@ class PastSessions:
         }
         return {name: value for name, value in said.items() if value is not None}
 
-    async def _listed(self, installation_id: str, over: Sequence[PastSession]) -> dict[str, SessionEntry]:
+    async def _listed(
+        self, installation_id: str, over: Sequence[PastSession], source: Source
+    ) -> dict[str, SessionEntry]:
         """The entries of these sessions, as far as they are listed where they would be."""
         now = self._clock()
         starts = [one.report.start for one in over if one.report.start and abs(now - one.report.start) < _CREDIBLE]
-        if not starts:
-            return {}
-        first, last = min(starts) - _AROUND, max(starts) + _AROUND
         entries: list[SessionEntry] = []
-        for month in months(first, last):
-            partition, after = month_partition(installation_id, month), instant_key(first)
-            while page := await self._index.page(partition, after, instant_key(last), _PAGE):
-                entries += page
-                after = page[-1].row_key
+        for first, last in spans(starts, most=_MOST_SPANS if source is Source.ARCHIVED_SESSIONS else 1):
+            for month in months(first - _AROUND, last + _AROUND):
+                partition, after = month_partition(installation_id, month), instant_key(first - _AROUND)
+                while page := await self._index.page(partition, after, instant_key(last + _AROUND), _PAGE):
+                    entries += page
+                    after = page[-1].row_key
         return {entry.session_id: entry for entry in entries}
+
+
+def spans(instants: Sequence[datetime], *, most: int) -> list[tuple[datetime, datetime]]:
+    """From the first instant to the last, without the widest gaps between, so that these are `most` spans at the most.
+
+    Charge history comes in the order of starts, so that all between is of the page, too. The archive comes in the order
+    of ends and has sessions among them that were offline for days.
+    """
+    ordered = sorted(instants)
+    by_width = sorted(range(1, len(ordered)), key=lambda place: ordered[place] - ordered[place - 1], reverse=True)
+    wide = [place for place in by_width[: most - 1] if ordered[place] - ordered[place - 1] > _WIDE]
+    cuts = [0, *sorted(wide), len(ordered)]
+    return [(ordered[first], ordered[end - 1]) for first, end in pairwise(cuts) if ordered]
 
 
 def is_ours_to_log(one: PastSession, installation: Installation) -> bool:

@@ -253,13 +253,12 @@ class Storm:
         for charger in self._away:
             await self._stack.simulator.go_online(charger)
         await self._pass(600)
-        await self._stack.simulator.change_settings(pulse_every_s=0)
         await self._silence_timers()
-        await self._days(3)
+        await self._days(3, readings=3)
         self._say("the chargers that slept are back")
         for charger in self._asleep:
             await self._stack.simulator.go_online(charger)
-        await self._days(1.5)
+        await self._days(1.5, readings=3)
         self._say("what ZapCloud never knew is asked for")
         for _ in range(62):
             await self._stack.simulator.advance(STEP_SECONDS)
@@ -280,9 +279,9 @@ class Storm:
         await self._start_host(**{f"AzureWebJobs.{name}.Disabled": "true" for name in timers})
         self._late = late
 
-    async def _days(self, days: float) -> None:
-        for _ in range(round(days * 4)):
-            await self._stack.simulator.advance(DAY_SECONDS / 4)
+    async def _days(self, days: float, *, readings: int) -> None:
+        for _ in range(readings):
+            await self._stack.simulator.advance(days * DAY_SECONDS / readings)
             await self._fire("reconcile")
 
     async def _fire(self, timer: str) -> None:
