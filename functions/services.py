@@ -124,6 +124,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     from shared.sessions.end import EndHook
     from shared.sessions.figures import Figures
     from shared.sessions.intake import Intake
+    from shared.sessions.items import ListedItems
     from shared.sessions.ledger import Ledger
     from shared.sessions.listing import Listing
     from shared.sessions.meter import MeterKeys, MeterValues
@@ -155,7 +156,8 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
     clock = clock_from(settings.clock_path)
     identity = azure_identity(settings)
     tables = tables or Tables(settings.tables, patience=settings.hook_budget / 3, credential=identity)
-    installations, chargers, tokens = Installations(tables), Chargers(tables), Tokens(tables)
+    installations, chargers = Installations(tables), Chargers(tables)
+    tokens = Tokens(clock, settings.identity_key, tables)
     authorizations, decisions, quarantine = Authorizations(tables), Decisions(tables), Quarantine(tables)
     credentials, index, schema = Credentials(tables), SessionIndex(tables), Schema(tables)
     records, secrets = StreamRecords(tables), secret_store(settings, identity)
@@ -221,13 +223,14 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         ledger=ledger,
         end_hook=end_hook,
     )
+    meter_values = MeterValues(MeterKeys(clock, settings.meter_key_of, chargers, streams.reader), ledger)
+    past = PastSessions(clock, index, ledger, end_hook, attribution, meter_values)
+    items = ListedItems(clock, quarantine, installations, past)
     reconciler = None
     if zapcloud:
-        meter_values = MeterValues(MeterKeys(clock, settings.meter_key_of, chargers, streams.reader), ledger)
-        past = PastSessions(clock, index, ledger, end_hook, attribution, meter_values)
         marks = Reconciliation(tables)
         archive = settings.archived_sessions == "read"
-        reconciler = Reconciler(clock, installations, marks, past, zapcloud, archive=archive)
+        reconciler = Reconciler(clock, installations, marks, items, past, zapcloud, archive=archive)
     places = Places(settings.identity_key, tables, log, tokens)
     return Services(
         settings=settings,
@@ -275,7 +278,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         tables=tables,
         zapcloud=zapcloud,
         streams=streams,
-        replay=Replay(quarantine, streams.intake, end_hook),
+        replay=Replay(quarantine, streams.intake, end_hook, items),
         readiness=Readiness(
             clock=clock,
             zapcloud=zapcloud,

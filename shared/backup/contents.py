@@ -21,7 +21,7 @@ KEPT: Final = (
     Kept("Installations"),
     Kept("Chargers"),
     Kept("Tokens"),
-    Kept("Drivers", "PartitionKey eq 'driver' or PartitionKey eq 'erasure'"),
+    Kept("Drivers", "PartitionKey eq 'driver' or PartitionKey eq 'erasure' or PartitionKey eq 'former'"),
     Kept("Credentials", "PartitionKey eq 'hooks'"),
     Kept("Sessions"),
     Kept("Authorizations"),

@@ -19,12 +19,13 @@ from shared.errors import Conflict, ZapbridgeError
 from shared.privacy.identity import driver_id as identity_of
 from shared.privacy.lasting import KNOWN_FOR
 from shared.privacy.person import Person, person_of
-from shared.privacy.places import Held, Place, Places
+from shared.privacy.places import FORMER, Held, Place, Places
 from shared.privacy.redaction import changed, erased_state
 from shared.sessions.ledger import Ledger
 from shared.storage.authorizations import Claim
 from shared.storage.codec import from_properties, to_properties
 from shared.storage.drivers import Drivers, Erasure, StoredErasure
+from shared.storage.former import FormerHolders
 from shared.storage.quarantine import Quarantine
 from shared.storage.sessions import Sessions
 from shared.storage.table import Change, Table, Tables
@@ -60,6 +61,7 @@ class Erasures:
         self._clock = clock
         self._identity_key = identity_key
         self._tables = tables
+        self._holders = FormerHolders(tables)
         self._drivers = drivers
         self._sessions = sessions
         self._tokens = tokens
@@ -69,12 +71,13 @@ class Erasures:
         self._monotonic = monotonic
         self._acts: dict[str, _Act] = {
             "Tokens": self._forget_tokens,
+            FORMER: self._forget_holders,
             "Authorizations": self._redact_claims,
             "Sessions": self._redact_sessions,
             "SessionIndex": self._redact_listed,
             "Decisions": self._forget_decisions,
             "ChargerStates": self._clear_states,
-            "Quarantine": self._remove_bodies,
+            "Quarantine": self._empty_bodies,
         }
 
     async def erase(self, driver_id: str) -> Erasure:
@@ -173,6 +176,12 @@ class Erasures:
             await self._tokens.delete(row.key)
         return msgspec.structs.replace(erasure, tokens=erasure.tokens + len(found))
 
+    async def _forget_holders(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
+        """A card that was the person's goes on being no other's from the beginning."""
+        for row in found:
+            await self._holders.forget(row.key)
+        return erasure
+
     async def _redact_claims(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
         """A claim stays, since it says which session runs; its session is written down before it loses the name."""
         table, person = self._tables["Authorizations"], _person(erasure)
@@ -238,13 +247,13 @@ class Erasures:
                 await _clear(table, row, person.is_mentioned_in)
         return erasure
 
-    async def _remove_bodies(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
+    async def _empty_bodies(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
         for row in found:
             if row.key.startswith(_BODY_PREFIX) and (
                 item := await self._quarantine.item(row.key.removeprefix(_BODY_PREFIX))
             ):
                 with contextlib.suppress(Conflict):  # somebody looked at it and took it out
-                    await self._quarantine.remove(item)
+                    await self._quarantine.empty(item)
         return erasure
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.clock import Clock
 from shared.privacy.person import person_of
-from shared.privacy.places import Held, Places
+from shared.privacy.places import FORMER, Held, Places
 from shared.sessions.ledger import Ledger
 from shared.storage.drivers import Drivers
 from shared.storage.quarantine import Quarantine
@@ -53,6 +53,7 @@ class PersonExport:
             "exportedAt": self._clock(),
             "driver": driver,
             "tokens": [token.token for row in held["Tokens"] if (token := await self._tokens.get(row.key))],
+            "formerTokens": [row.key for row in held[FORMER]],
             "sessions": [view for one in dict.fromkeys(ids) if (view := await self._ledger.view(one))],
             "authorizations": _rows(held["Authorizations"], "chargerId"),
             "decisions": _rows(held["Decisions"], "installationId"),

@@ -36,7 +36,8 @@ def user_mark(identity_key: str, zaptec_user_id: str) -> str:
 def marks_in(identity_key: str, data: Mapping[str, Any]) -> dict[str, str]:
     """The marks that a fact, a claim, a grant or an index entry carries, each with the text it stands for.
 
-    A token's id stands for itself, and counts only where no driver is named: a card may have been another's before."""
+    A token's id stands for itself, and counts only where no driver is named: a card may have been another's before. So
+    does a card's former holder, who is told by a mark alone."""
     found = {}
     for name, kind in _KIND.items():
         if text := data.get(name):
@@ -44,6 +45,8 @@ def marks_in(identity_key: str, data: Mapping[str, Any]) -> dict[str, str]:
             found[_mark(identity_key, kind, told)] = text
     if (token := data.get("tokenId")) and not data.get("driver"):
         found[token] = ""
+    if holder := data.get("holder"):
+        found[holder] = ""
     return found
 
 

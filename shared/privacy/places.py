@@ -1,7 +1,8 @@
 """Where the tables hold what tells of a person: page by page, which rows do, and what they teach of the person.
 
-The order matters: tokens teach the cards, sessions the cards that were deleted since, and the refused and unknown cards
-their numbers, which are then looked for in what chargers observed and in what nobody could read.
+The order matters: tokens teach the cards, their former holders and sessions the cards that were deleted since, and the
+refused and unknown cards their numbers, which are then looked for in what chargers observed and in what nobody could
+read.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from shared.privacy.identity import marks_in
 from shared.privacy.person import Person
+from shared.storage.former import FormerHolders
 from shared.storage.sessions import Sessions
 from shared.storage.table import Tables
 from shared.storage.tokens import Tokens
@@ -18,6 +20,8 @@ _STATES = 50
 """Each is held against every card of a person, which takes 10 ms at five thousand cards, and nothing else runs then."""
 _BODIES = 10
 """A quarantined body may have 840 KiB."""
+FORMER = "former"
+"""The place of the marks of those who had a card that is nobody's now; a part of table `Drivers`."""
 Position = tuple[str, str]
 
 
@@ -38,8 +42,8 @@ class Held(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A table, read up to `size` rows at a time; `free` where people are told by words in foreign text, not by
-    properties of their own."""
+    """A table, or a part of one, read up to `size` rows at a time; `free` where people are told by words in foreign
+    text, not by properties of their own."""
 
     name: str
     page: Callable[[Position | None], Awaitable[list[Held]]]
@@ -53,8 +57,10 @@ class Places:
         self._tables = tables
         self._sessions = sessions
         self._tokens = tokens
+        self._holders = FormerHolders(tables)
         self.all = (
             Place("Tokens", self._rows("Tokens")),
+            Place(FORMER, self._former),
             Place("Authorizations", self._rows("Authorizations")),
             Place("Sessions", self._facts),
             Place("SessionIndex", self._rows("SessionIndex")),
@@ -84,6 +90,8 @@ class Places:
                 cards.add(card)
             if place.name == "Tokens":
                 marks.add(row.key)
+            elif place.name == FORMER:
+                tokens.add(row.key)
             elif token := row.content.get("tokenId"):
                 tokens.add(token)
         marks |= {token for token in tokens - person.marks - marks if await self._tokens.get(token) is None}
@@ -95,6 +103,10 @@ class Places:
             return [Held(row.partition, row.key, row.properties) for row in rows]
 
         return page
+
+    async def _former(self, after: Position | None) -> list[Held]:
+        rows = await self._holders.page(after[1] if after else "", _PAGE)
+        return [Held(row.partition, row.key, row.properties) for row in rows]
 
     async def _facts(self, after: Position | None) -> list[Held]:
         return [

@@ -1,13 +1,19 @@
-"""Whose session it is that nobody asked us about: the driver of the card it was begun with, if it is registered."""
+"""Whose session it is that nobody asked us about: the driver of the card it was begun with, if it is registered.
+
+A session may be read long after it began. A card that was another driver's before it was given to the one of today is
+theirs from that instant on: nobody is billed for what a former owner charged.
+"""
 
 import re
 from datetime import datetime
 
+from shared import telemetry
 from shared.access.card import normalize, token_id
 from shared.access.verdict import judge
 from shared.clock import Clock
 from shared.errors import InvalidInput
 from shared.sessions.claim import token_key
+from shared.sessions.flags import Flag
 from shared.sessions.ledger import Ledger
 from shared.sessions.view import SessionView
 from shared.storage.authorizations import Claim
@@ -38,13 +44,22 @@ class Attribution:
         return self.token_id(name) if name and _NUMBER.fullmatch(name.strip()) else None
 
     async def attribute(self, view: SessionView, identity: str) -> None:
-        """Let the session belong to the driver of its card, unless we know who was let in, and if the card might
-        charge then and there."""
+        """Let the session belong to the driver of its card, unless we know who was let in; if the card was theirs then
+        already, and might charge then and there."""
         if view.start_known or view.installation_id is None or view.charger_id is None:
             return
         stored = await self._tokens.get(identity)
         began: datetime = view.start or self._clock()
         if stored is None or not judge(stored.token, view.installation_id, view.charger_id, began).lets_in:
+            return
+        if not stored.was_its_drivers(None if Flag.TIMES_UNRELIABLE in view.flags else view.start):
+            telemetry.warning(
+                "session.card_changed_hands",
+                sessionId=view.session_id,
+                installationId=view.installation_id,
+                chargerId=view.charger_id,
+                tokenId=identity,
+            )
             return
         claim = Claim(
             session_id=view.session_id,

@@ -159,7 +159,8 @@ class Outage:
             )
             await self._decisions.seen(claim.installation_id, seen)
         verdict = judge(token, claim.installation_id, claim.charger_id, claim.at)
-        return msgspec.structs.replace(claim, verdict=verdict, driver=token.driver if token else None)
+        driver = stored.token.driver if stored and stored.was_its_drivers(claim.at) else None
+        return msgspec.structs.replace(claim, verdict=verdict, driver=driver)
 
     async def _put_in_place(self, claim: Claim) -> None:
         """Make it the charger's claim, unless its session is over or a later claim was given since."""

@@ -61,6 +61,11 @@ class PastSessions:
             await asyncio.gather(*(self._store(installation.id, one, source) for one in new[start : start + _AT_ONCE]))
         return len(new)
 
+    async def take_one(self, installation: Installation, one: PastSession, source: Source) -> None:
+        """Store a session that is over; raises LimitExceeded where it is too large."""
+        if is_ours_to_log(one, installation):
+            await self._log(installation.id, one, source)
+
     def _is_known(
         self, installation_id: str, one: PastSession, entry: SessionEntry | None, source: Source, *, anew: bool
     ) -> bool:
@@ -68,12 +73,18 @@ class PastSessions:
         if entry is None:
             return False
         left = (not entry.start_known and self._attribution.card_in(one.token_name)) or (
-            entry.signature in {None, Verdict.NO_KEY} and one.report.signed_session
+            entry.signature in {None, Verdict.NO_KEY, Verdict.INVALID} and one.report.signed_session
         )
         drawn_from = entry.archived if source is Source.ARCHIVED_SESSIONS else entry.history
         return drawn_from == self._key(installation_id, one, source) and not (anew and left)
 
     async def _store(self, installation_id: str, one: PastSession, source: Source) -> None:
+        try:
+            await self._log(installation_id, one, source)
+        except LimitExceeded as error:
+            _tell_odd(installation_id, one.report.session_id, str(error))
+
+    async def _log(self, installation_id: str, one: PastSession, source: Source) -> None:
         """What stands for another session is noted before anything else: should this stop half-way, the session is not
         known as stored, and done again."""
         report = one.report
@@ -82,11 +93,7 @@ class PastSessions:
         if one.replaced_by:
             await self._ledger.replaced(report.session_id, one.replaced_by, report.start)
         known = self._known_of(one)
-        try:
-            view = await self._end_hook.record(report, source, installation_id, known)
-        except LimitExceeded as error:
-            _tell_odd(installation_id, report.session_id, str(error))
-            return
+        view = await self._end_hook.record(report, source, installation_id, known)
         if card := known.get("tokenId"):
             await self._attribution.attribute(view, card)
         await self._meter_values.look_at(view)

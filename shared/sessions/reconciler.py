@@ -5,7 +5,6 @@ an offline charger tells of its sessions when it is back. After each page it is 
 archive is read too, its cursor is. An installation that ZapCloud refuses does not keep the others waiting.
 """
 
-from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,13 +12,14 @@ import msgspec
 
 from shared import telemetry
 from shared.clock import Clock
-from shared.errors import InvalidInput, ZapCloudError, ZapCloudUnavailable
+from shared.errors import ZapCloudError, ZapCloudUnavailable
+from shared.sessions.items import ListedItems
 from shared.sessions.past import PastSessions
 from shared.sessions.view import Source
 from shared.storage.installations import Installation, Installations
 from shared.storage.reconciliation import Mark, Reconciliation
 from shared.zapcloud.client import ZapCloud, ZapCloudRefused
-from shared.zapcloud.history import PastSession, read_archived, read_history
+from shared.zapcloud.history import PastSession
 
 DEEP = timedelta(days=35)
 _DEEP_EVERY = timedelta(days=1)
@@ -38,6 +38,7 @@ class Reconciler:
         clock: Clock,
         installations: Installations,
         marks: Reconciliation,
+        items: ListedItems,
         past: PastSessions,
         zapcloud: ZapCloud,
         *,
@@ -46,6 +47,7 @@ class Reconciler:
         self._clock = clock
         self._installations = installations
         self._marks = marks
+        self._items = items
         self._past = past
         self._zapcloud = zapcloud
         self._archive = archive
@@ -58,7 +60,9 @@ class Reconciler:
         for mark, installation in marked:
             if pages <= 0 or silent >= _GIVE_UP_AFTER:
                 break
-            reading = _Reading(self._clock, self._marks, self._past, self._zapcloud, installation, mark, pages)
+            reading = _Reading(
+                self._clock, self._marks, self._items, self._past, self._zapcloud, installation, mark, pages
+            )
             try:
                 await reading.begin()
                 await reading.recent()
@@ -85,6 +89,7 @@ class _Reading:
         self,
         clock: Clock,
         marks: Reconciliation,
+        items: ListedItems,
         past: PastSessions,
         zapcloud: ZapCloud,
         installation: Installation,
@@ -93,6 +98,7 @@ class _Reading:
     ) -> None:
         self._clock = clock
         self._marks = marks
+        self._items = items
         self._past = past
         self._zapcloud = zapcloud
         self._installation = installation
@@ -125,8 +131,7 @@ class _Reading:
         page, pages, last, in_order = 0, 1, since, True
         while page < pages and self.pages_left > 0:
             items, pages = await self._zapcloud.charge_history(self._installation.id, since, page)
-            sessions = list(self._readable(items, read_history))
-            await self._take(sessions, Source.CHARGE_HISTORY, anew=anew)
+            sessions = await self._take(items, Source.CHARGE_HISTORY, anew=anew)
             page += 1
             in_order, last = _reached(sessions, last, in_order=in_order)
             if in_order:
@@ -145,7 +150,7 @@ class _Reading:
             except ZapCloudRefused:
                 await self._note(archive_cursor=None, archive_from=None, archive_to=None)
                 raise
-            await self._take(list(self._readable(items, read_archived)), Source.ARCHIVED_SESSIONS)
+            await self._take(items, Source.ARCHIVED_SESSIONS)
             following = cursor is not None
             await self._note(archive_cursor=cursor, archive_from=since, archive_to=until)
         if not following:
@@ -159,24 +164,13 @@ class _Reading:
         self._mark = msgspec.structs.replace(self._mark, **changes)
         await self._marks.set_mark(self._installation.id, self._mark)
 
-    async def _take(self, sessions: list[PastSession], source: Source, *, anew: bool = False) -> None:
+    async def _take(self, items: list[dict[str, Any]], source: Source, *, anew: bool = False) -> list[PastSession]:
+        """Store a page; its sessions, as far as they can be understood."""
         self.pages_left -= 1
+        sessions = await self._items.read(self._installation.id, items, source)
         if new := await self._past.take(self._installation, sessions, source, anew=anew):
             telemetry.event("sessions.reconciled", installationId=self._installation.id, sessions=new, source=source)
-
-    def _readable(
-        self, items: list[dict[str, Any]], read: Callable[[Mapping[str, Any]], PastSession]
-    ) -> Iterator[PastSession]:
-        for item in items:
-            try:
-                yield read(item)
-            except InvalidInput as error:
-                telemetry.warning(
-                    "sessions.history_unreadable",
-                    installationId=self._installation.id,
-                    sessionId=str(item.get("id"))[:36],
-                    reason="; ".join(f"{field} {fault}" for field, fault in error.fields.items()),
-                )
+        return sessions
 
 
 def _reached(sessions: list[PastSession], before: datetime, *, in_order: bool) -> tuple[bool, datetime]:

@@ -107,25 +107,26 @@ class Sweep:
         if not nameless:
             return
         chargers = {charger.id: charger.installation_id for charger in await self._chargers.all()}
-        drivers = await self._drivers_by_token()
+        token_ids = await self._token_ids()
         for entry in nameless:
             self._tried[entry.session_id] = now
             places = {
                 charger_id: place for charger_id, place in chargers.items() if entry.installation_id in {None, place}
             }
-            await self._attribute(entry, places, drivers)
+            await self._attribute(entry, places, token_ids)
 
     def _is_due(self, session_id: str, now: datetime) -> bool:
         """What could not be attributed is tried again hourly: a card may have been registered since."""
         tried = self._tried.get(session_id)
         return tried is None or now - tried >= _TRY_AGAIN_AFTER
 
-    async def _attribute(self, entry: SessionEntry, chargers: dict[str, str], drivers: dict[str, str | None]) -> None:
+    async def _attribute(self, entry: SessionEntry, chargers: dict[str, str], token_ids: set[str]) -> None:
         around = entry.start or entry.listed_at
-        found = await asyncio.to_thread(self._outage.recognise, entry.session_id, around, chargers, drivers)
+        found = await asyncio.to_thread(self._outage.recognise, entry.session_id, around, chargers, token_ids)
         if found is None:
             return
         charger_id, token_id = found
+        stored = await self._tokens.get(token_id)
         claim = Claim(
             session_id=entry.session_id,
             installation_id=chargers[charger_id],
@@ -135,22 +136,22 @@ class Sweep:
             mode="",
             verdict="unchecked",
             token_id=token_id,
-            driver=drivers[token_id],
+            driver=stored.token.driver if stored and stored.was_its_drivers(around) else None,
             outage=True,
         )
         await self._ledger.attributed(claim)
         telemetry.event("outage.attributed", sessionId=entry.session_id, chargerId=charger_id, tokenId=token_id)
 
-    async def _drivers_by_token(self) -> dict[str, str | None]:
-        """Every registered token's driver, and None for the cards that were only seen."""
-        drivers: dict[str, str | None] = {}
+    async def _token_ids(self) -> set[str]:
+        """Of every registered token, and of the cards that were only seen."""
+        found: set[str] = set()
         for installation in await self._installations.all():
-            drivers |= dict.fromkeys(seen.token_id for seen in await self._decisions.seen_tokens(installation.id))
+            found |= {seen.token_id for seen in await self._decisions.seen_tokens(installation.id)}
         after = ""
         while page := await self._tokens.page(after, _PAGE):
-            drivers |= {token.id: token.driver for token in page}
+            found |= {token.id for token in page}
             after = page[-1].id
-        return drivers
+        return found
 
 
 def _tell_of_open_sessions(installation_id: str | None, entries: Sequence[SessionEntry], now: datetime) -> None:

@@ -98,6 +98,11 @@ class Quarantine:
             ]
         )
 
+    async def empty(self, item: Quarantined) -> None:
+        """Take an item's body out for good: the same body again is the same item, and stays without. Conflict if
+        somebody took the item out before."""
+        await self._table.transact([Change("replace", _BODY_PARTITION, _BODY_PREFIX + item.id, {_ITEM_KEY: item.key})])
+
     async def body(self, identity: str) -> bytes | None:
         row = await self._table.get(_BODY_PARTITION, _BODY_PREFIX + identity)
         if row is None:

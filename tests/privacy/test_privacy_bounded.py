@@ -15,7 +15,7 @@ from functions.services import Services, build
 from shared.access.card import token_id
 from shared.privacy.erasure import Erasures
 from shared.privacy.identity import driver_id
-from shared.privacy.places import Places
+from shared.privacy.places import FORMER, Places
 from shared.privacy.retention import Retention
 from shared.sessions.view import Event
 from shared.storage.codec import to_properties
@@ -104,7 +104,7 @@ async def test_erasures_share_four_minutes_and_the_next_run_goes_on(
     people = [driver_id(IDENTITY_KEY, name) for name in (NAME, "Ola Hansen")]
     for person in people:
         begun = await erasures_of(services, clock, tables, leaping(15)).erase(person)
-        assert begun.stage == "Authorizations", "a request takes one piece, since twenty seconds are over then"
+        assert begun.stage == FORMER, "a request takes one piece, since twenty seconds are over then"
     clock.advance(61)
     runs = 0
     while not all(one.done_at for one in await services.drivers.erasures()):

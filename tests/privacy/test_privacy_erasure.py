@@ -165,7 +165,8 @@ async def test_what_tells_of_others_stays_as_it_was(site: Site, card: str) -> No
     assert await site.view(theirs) == before
     assert (await site.listed())[theirs].driver == OTHER
     assert await site.services.tokens.get(token_id(IDENTITY_KEY, "04FFFFFF"))
-    assert [item.id for item in await site.services.quarantine.newest()] == [unread]
+    quarantine = site.services.quarantine
+    assert [item.id for item in await quarantine.newest() if await quarantine.body(item.id)] == [unread]
 
 
 async def test_the_card_opens_nothing_any_more(site: Site, card: str) -> None:

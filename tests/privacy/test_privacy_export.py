@@ -29,6 +29,16 @@ async def test_after_the_erasure_it_is_empty(site: Site, card: str) -> None:
     assert {name: part for name, part in held.items() if part and name != "exportedAt"} == {}
 
 
+async def test_a_deleted_card_is_the_persons_until_it_is_anothers_or_they_are_erased(site: Site) -> None:
+    cards = [await site.register(f"04DDDDD{number}", NAME) for number in range(3)]
+    for card in cards:
+        await site.services.tokens.delete(card)
+    await site.register("04DDDDD0", OTHER)
+    assert (await site.services.person_export.of(ID))["formerTokens"] == sorted(cards[1:])
+    await finish(site)
+    assert (await site.services.person_export.of(ID))["formerTokens"] == []
+
+
 async def test_it_tells_nothing_of_others(site: Site, card: str) -> None:
     await site.register("04EEEEEE", OTHER)
     await site.end(await site.start("04EEEEEE", site.other_charger))

@@ -80,6 +80,20 @@ async def test_an_allowed_session_is_written_down_when_storage_is_back(cable: Ca
         assert [(entry.driver, entry.energy_kwh) for entry in listed.values()] == [("Kari", 7.0)]
 
 
+async def test_a_card_that_was_given_to_another_before_its_session_is_written_down_takes_none_along(
+    cable: Cable, clock: HandClock
+) -> None:
+    async with marked_site(cable, clock) as site:
+        await cable.cut()
+        first = await site.start(KARI)
+        await cable.mend()
+        clock.advance(10)
+        identity = await site.register(KARI, "Ola")
+        await site.services.sweep.run()
+        view = await site.view(first)
+        assert (view.driver, view.token_id, view.outage) == (None, identity, True)
+
+
 async def test_a_frozen_storage_is_an_outage_too(cable: Cable, clock: HandClock) -> None:
     async with marked_site(cable, clock) as site:
         cable.freeze()

@@ -1,85 +1,30 @@
 """Sessions whose end nobody told us are read from ZapCloud's lists, once each, whatever happens on the way."""
 
 import logging
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from functions.services import Services, build
-from shared.access.card import token_id
 from shared.billing.local_clock import Interval
-from shared.observations.folding import fold as fold_observations
-from shared.observations.observation import Observation
 from shared.sessions.energy import intervals_of
 from shared.sessions.flags import Flag
-from shared.sessions.view import SessionView, Source, Status
-from shared.storage.authorizations import Claim
+from shared.sessions.view import Source, Status
 from shared.storage.installations import Installation
 from shared.storage.reconciliation import Mark, Reconciliation
-from shared.storage.session_index import SessionEntry
-from shared.storage.tokens import Token
 from shared.zapcloud.hooks import EndReport
-from simulator.app import Options, Simulator, serve
-from simulator.client import SimulatorClient
 from simulator.faults import Fault, FaultName
 from simulator.models import UserRole
-from tests.conftest import IDENTITY_KEY, MONDAY_MORNING, HandClock, settings_for
-
-USERNAME, PASSWORD = "owner@example.test", "simulated"
-HOUR = 3600
-
-
-class Site:
-    """The app and a simulated ZapCloud that live in one time, and an installation of both."""
-
-    def __init__(self, simulator: Simulator, client: SimulatorClient, services: Services, installation: str) -> None:
-        self.world = simulator.world
-        self.client = client
-        self.services = services
-        self.installation = installation
-        self.chargers = list(self.world.installations[installation].circuits[0].charger_ids)
-
-    async def charge(self, charger: int = 0, hours: float = 1.0, power_kw: float = 11.0) -> str:
-        """A session nobody tells us of; answers with its id."""
-        await self.client.plug(self.chargers[charger], power_kw=power_kw)
-        await self.client.advance(hours * HOUR)
-        return await self.client.unplug(self.chargers[charger]) or ""
-
-    async def reconcile(self) -> None:
-        assert self.services.reconciler
-        await self.services.reconciler.run()
-
-    async def view(self, session_id: str) -> SessionView:
-        view = await self.services.ledger.view(session_id)
-        assert view, f"nothing is known of {session_id}"
-        return view
-
-    async def listed(self) -> dict[str, SessionEntry]:
-        now = self.services.clock()
-        page = await self.services.listing.page(
-            [self.installation, None], now - timedelta(days=60), now + timedelta(days=1), None, 1000
-        )
-        assert len({entry.session_id for entry in page.items}) == len(page.items), "a session is listed twice"
-        return {entry.session_id: entry for entry in page.items}
+from tests.conftest import MONDAY_MORNING
+from tests.sessions.cloudsite import HOUR, CloudSite
 
 
 @pytest.fixture
-async def site(connection_string: str, clock: HandClock, seed: int) -> AsyncIterator[Site]:
-    options = Options(
-        port=0, seed=seed, start=MONDAY_MORNING, clock_file=clock.path, username=USERNAME, password=PASSWORD
-    )
-    async with serve(options) as running, SimulatorClient(running.url) as client:
-        account = {"zapcloud_url": running.url, "zapcloud_username": USERNAME, "zapcloud_password": PASSWORD}
-        services = build(settings_for(connection_string, clock, archived_sessions="read", **account))
-        installation = (await client.add_installation("Garage", 3)).id
-        await services.installations.put(Installation(id=installation))
-        yield Site(running, client, services, installation)
-        await services.close()
+def site(cloud_site: CloudSite) -> CloudSite:
+    return cloud_site
 
 
-async def test_a_session_nobody_told_us_of_is_read_from_charge_history(site: Site) -> None:
+async def test_a_session_nobody_told_us_of_is_read_from_charge_history(site: CloudSite) -> None:
     session_id = await site.charge(hours=2)
     await site.reconcile()
     view = await site.view(session_id)
@@ -100,7 +45,9 @@ async def test_a_session_nobody_told_us_of_is_read_from_charge_history(site: Sit
     assert set(await site.listed()) == {session_id}
 
 
-async def test_reading_again_changes_nothing_and_writes_nothing(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+async def test_reading_again_changes_nothing_and_writes_nothing(
+    site: CloudSite, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(3):
         await site.charge()
@@ -116,13 +63,13 @@ async def test_reading_again_changes_nothing_and_writes_nothing(site: Site, capl
     assert [(await site.view(one)).timeline for one in before] == timelines
 
 
-async def test_many_pages_are_read_and_every_session_is_there_once(site: Site) -> None:
+async def test_many_pages_are_read_and_every_session_is_there_once(site: CloudSite) -> None:
     ids = {await site.charge(number % 3, hours=0.1) for number in range(130)}
     await site.reconcile()
     assert set(await site.listed()) == ids
 
 
-async def test_an_offline_session_that_is_told_of_days_later_is_read_by_the_deep_reading(site: Site) -> None:
+async def test_an_offline_session_that_is_told_of_days_later_is_read_by_the_deep_reading(site: CloudSite) -> None:
     await site.reconcile()
     await site.client.go_offline(site.chargers[0])
     late = await site.charge(hours=2)
@@ -139,20 +86,9 @@ async def test_an_offline_session_that_is_told_of_days_later_is_read_by_the_deep
     assert Flag.OFFLINE in view.flags
 
 
-async def test_a_replaced_session_is_not_billable_and_its_driver_is_that_of_the_other(site: Site) -> None:
+async def test_a_replaced_session_is_not_billable_and_its_driver_is_that_of_the_other(site: CloudSite) -> None:
     claimed = await site.charge()
-    claim = Claim(
-        session_id=claimed,
-        installation_id=site.installation,
-        charger_id=site.chargers[0],
-        request_key="k",
-        at=MONDAY_MORNING,
-        mode="enforce",
-        verdict="allowed",
-        token_id=token_id(IDENTITY_KEY, "04A1B2C3D4E5F6"),
-        driver="Kari",
-    )
-    await site.services.ledger.authorized(claim)
+    await site.let_in(claimed, "Kari")
     replacement = await site.client.replace_session(claimed) or ""
     await site.reconcile()
     old, new = await site.view(claimed), await site.view(replacement)
@@ -163,7 +99,7 @@ async def test_a_replaced_session_is_not_billable_and_its_driver_is_that_of_the_
 
 
 @pytest.mark.parametrize("fault", ["rest-429", "rest-5xx"])
-async def test_a_reading_that_zapcloud_breaks_off_is_done_by_a_later_one(site: Site, fault: FaultName) -> None:
+async def test_a_reading_that_zapcloud_breaks_off_is_done_by_a_later_one(site: CloudSite, fault: FaultName) -> None:
     ids = {await site.charge(hours=0.1) for _ in range(110)}
     await site.client.set_faults({fault: Fault(probability=0.5)})
     for _ in range(12):
@@ -172,7 +108,7 @@ async def test_a_reading_that_zapcloud_breaks_off_is_done_by_a_later_one(site: S
     assert set(await site.listed()) == ids
 
 
-async def test_an_installation_that_zapcloud_refuses_does_not_keep_the_others_waiting(site: Site) -> None:
+async def test_an_installation_that_zapcloud_refuses_does_not_keep_the_others_waiting(site: CloudSite) -> None:
     for number in range(5):
         unknown = f"20000000-0000-4000-8000-{number:012x}"
         await site.services.installations.put(Installation(id=unknown))
@@ -182,20 +118,9 @@ async def test_an_installation_that_zapcloud_refuses_does_not_keep_the_others_wa
     assert session_id in await site.listed()
 
 
-async def test_a_session_that_is_open_for_long_is_asked_after_within_the_hour(site: Site) -> None:
+async def test_a_session_that_is_open_for_long_is_asked_after_within_the_hour(site: CloudSite) -> None:
     session_id = await site.charge(hours=4)
-    now = site.services.clock()
-    claim = Claim(
-        session_id=session_id,
-        installation_id=site.installation,
-        charger_id=site.chargers[0],
-        request_key="k",
-        at=now - timedelta(hours=4),
-        mode="enforce",
-        verdict="allowed",
-        driver="Kari",
-    )
-    await site.services.ledger.authorized(claim)
+    await site.let_in(session_id, "Kari", site.services.clock() - timedelta(hours=4))
     for _ in range(60):
         await site.services.sweep.run()
         await site.client.advance(60)
@@ -208,18 +133,9 @@ async def test_a_session_that_is_open_for_long_is_asked_after_within_the_hour(si
     )
 
 
-async def test_a_session_that_zapcloud_does_not_know_a_day_later_never_began(site: Site) -> None:
+async def test_a_session_that_zapcloud_does_not_know_a_day_later_never_began(site: CloudSite) -> None:
     unknown = "30000000-0000-4000-8000-000000000001"
-    claim = Claim(
-        session_id=unknown,
-        installation_id=site.installation,
-        charger_id=site.chargers[0],
-        request_key="k",
-        at=site.services.clock(),
-        mode="enforce",
-        verdict="allowed",
-    )
-    await site.services.ledger.authorized(claim)
+    await site.let_in(unknown, None, site.services.clock())
     await site.client.advance(23 * HOUR)
     for hour in range(2):
         for _ in range(60):
@@ -228,7 +144,7 @@ async def test_a_session_that_zapcloud_does_not_know_a_day_later_never_began(sit
         assert (await site.view(unknown)).status is (Status.AUTHORIZED, Status.NEVER_BEGAN)[hour]
 
 
-async def test_a_session_charged_over_the_hour_is_told_by_the_hour_of_the_installations_clock(site: Site) -> None:
+async def test_a_session_charged_over_the_hour_is_told_by_the_hour_of_the_installations_clock(site: CloudSite) -> None:
     await site.client.advance(1800)
     session_id = await site.charge(hours=2)
     await site.reconcile()
@@ -237,7 +153,7 @@ async def test_a_session_charged_over_the_hour_is_told_by_the_hour_of_the_instal
     assert [str(part.start) for part in parts] == [f"2026-03-02 0{hour}:00:00+00:00" for hour in (6, 7, 8)]
 
 
-async def test_a_native_installation_has_a_log_of_whom_zapcloud_let_in(site: Site) -> None:
+async def test_a_native_installation_has_a_log_of_whom_zapcloud_let_in(site: CloudSite) -> None:
     await site.client.add_user(site.installation, "Kari Nordmann", "kari@example.com", Blue="04A1B2C3000001")
     await site.client.add_token(site.installation, "04A1B2C3000002", "Guest card")
     await site.client.configure(site.installation, isRequiredAuthentication=True)
@@ -256,27 +172,7 @@ async def test_a_native_installation_has_a_log_of_whom_zapcloud_let_in(site: Sit
     assert all(view.energy_kwh == 11.0 and view.billable for view in views)
 
 
-async def test_a_card_that_zapcloud_names_by_its_number_is_that_cards_drivers_and_its_number_is_not_kept(
-    site: Site,
-) -> None:
-    card = "04A1B2C3000003"
-    identity = token_id(IDENTITY_KEY, card)
-    await site.services.tokens.put(Token(id=identity, token=card, driver="Ola"))
-    await site.client.configure(site.installation, authenticationType=1)
-    await site.client.plug(site.chargers[0])
-    await site.client.go_offline(site.chargers[1])
-    await site.client.plug(site.chargers[1])
-    await site.client.scan(site.chargers[1], card)
-    await site.client.advance(HOUR)
-    session_id = await site.client.unplug(site.chargers[1]) or ""
-    await site.client.go_online(site.chargers[1])
-    await site.reconcile()
-    view = await site.view(session_id)
-    assert (view.driver, view.token_id, view.token_name) == ("Ola", identity, None)
-    assert card not in str(view)
-
-
-async def test_a_session_that_zapcloud_takes_back_is_not_billable_any_more(site: Site) -> None:
+async def test_a_session_that_zapcloud_takes_back_is_not_billable_any_more(site: CloudSite) -> None:
     session_id = await site.charge()
     await site.reconcile()
     assert (await site.view(session_id)).billable
@@ -288,7 +184,7 @@ async def test_a_session_that_zapcloud_takes_back_is_not_billable_any_more(site:
     assert not (await site.listed())[session_id].billable
 
 
-async def test_what_only_the_archive_tells_is_in_the_log(site: Site) -> None:
+async def test_what_only_the_archive_tells_is_in_the_log(site: CloudSite) -> None:
     session_id = await site.charge()
     await site.client.set_faults({"history-shifts": Fault(probability=1.0)})
     await site.client.advance(60)
@@ -296,72 +192,7 @@ async def test_what_only_the_archive_tells_is_in_the_log(site: Site) -> None:
     assert (await site.view(session_id)).source == Source.ARCHIVED_SESSIONS
 
 
-class TestSigned:
-    """At chargers whose meters sign (Pro MID)."""
-
-    @pytest.fixture
-    async def site(self, site: Site) -> Site:
-        view = await site.client.add_installation("Signed", 1, device_type=1)
-        await site.services.installations.put(Installation(id=view.id))
-        site.installation, site.chargers = view.id, [view.chargers[0].id]
-        await site.services.directory.reload(view.id)
-        return site
-
-    def key(self, site: Site) -> str:
-        return site.world.charger(site.chargers[0]).states[981].value
-
-    async def observe_key(self, site: Site) -> None:
-        observation = Observation(site.chargers[0], 981, MONDAY_MORNING, self.key(site), device_type=1)
-        await site.services.streams.intake.keep(fold_observations([observation]))
-
-    async def test_a_valid_signature_is_found_with_the_key_the_charger_tells(self, site: Site) -> None:
-        await self.observe_key(site)
-        session_id = await site.charge(hours=1.5)
-        await site.reconcile()
-        view = await site.view(session_id)
-        assert (view.signature, view.source, view.energy_kwh) == ("valid", Source.SIGNED_METER_VALUE, 16.5)
-        assert (await site.listed())[session_id].signature == "valid"
-        parts = intervals_of(view, "Europe/Oslo", Interval.QUARTER_HOUR)
-        assert [float(part.energy_kwh) for part in parts] == [2.75] * 6
-        assert not any(part.estimated for part in parts)
-
-    async def test_without_a_key_it_is_said_so_and_looked_at_again_once_there_is_one(self, site: Site) -> None:
-        session_id = await site.charge()
-        await site.reconcile()
-        assert (await site.view(session_id)).signature == "no-key"
-        await self.observe_key(site)
-        await site.client.advance(25 * HOUR)
-        await site.reconcile()
-        assert (await site.view(session_id)).signature == "valid"
-
-    async def test_a_broken_signature_counts_for_nothing_and_is_told(
-        self, site: Site, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        await self.observe_key(site)
-        await site.client.set_faults({"signature-broken": Fault(next=1)})
-        session_id = await site.charge()
-        await site.reconcile()
-        view = await site.view(session_id)
-        assert (view.signature, view.source, view.energy_kwh) == ("invalid", Source.CHARGE_HISTORY, 11.0)
-        assert Flag.SIGNATURE_INVALID in view.flags
-        assert "session.signature_invalid" in caplog.text
-
-    async def test_what_the_meter_signed_stands_over_charge_history(self, site: Site) -> None:
-        await self.observe_key(site)
-        await site.client.set_faults({"signed-differs": Fault(next=1)})
-        session_id = await site.charge()
-        await site.reconcile()
-        view = await site.view(session_id)
-        assert (view.signature, view.energy_kwh, view.contradicted) == ("valid", 12.234, True)
-
-
-async def test_a_meter_that_does_not_sign_is_said_to_be_unsigned(site: Site) -> None:
-    session_id = await site.charge()
-    await site.reconcile()
-    assert (await site.view(session_id)).signature == "unsigned"
-
-
-async def test_however_long_nothing_was_read_nothing_is_left_out(site: Site) -> None:
+async def test_however_long_nothing_was_read_nothing_is_left_out(site: CloudSite) -> None:
     await site.reconcile()
     session_id = await site.charge()
     await site.client.advance(60 * 24 * HOUR)
@@ -369,24 +200,7 @@ async def test_however_long_nothing_was_read_nothing_is_left_out(site: Site) -> 
     assert (await site.view(session_id)).energy_kwh == 11.0
 
 
-async def test_a_card_that_is_registered_later_gets_its_session_with_the_deep_reading(site: Site) -> None:
-    card = "04A1B2C3000004"
-    await site.client.configure(site.installation, authenticationType=1)
-    await site.client.go_offline(site.chargers[1])
-    await site.client.plug(site.chargers[1])
-    await site.client.scan(site.chargers[1], card)
-    await site.client.advance(HOUR)
-    session_id = await site.client.unplug(site.chargers[1]) or ""
-    await site.client.go_online(site.chargers[1])
-    await site.reconcile()
-    assert (await site.view(session_id)).driver is None
-    await site.services.tokens.put(Token(id=token_id(IDENTITY_KEY, card), token=card, driver="Ola"))
-    await site.client.advance(25 * HOUR)
-    await site.reconcile()
-    assert (await site.listed())[session_id].driver == "Ola"
-
-
-async def test_a_cursor_that_zapcloud_does_not_take_any_more_is_dropped(site: Site) -> None:
+async def test_a_cursor_that_zapcloud_does_not_take_any_more_is_dropped(site: CloudSite) -> None:
     session_id = await site.charge()
     await site.client.advance(60)
     marks = Reconciliation(site.services.tables)
@@ -397,7 +211,7 @@ async def test_a_cursor_that_zapcloud_does_not_take_any_more_is_dropped(site: Si
     assert "archived-sessions" in [fact.source for fact in (await site.view(session_id)).timeline]
 
 
-async def test_a_session_is_listed_only_where_it_was_in_the_end(site: Site) -> None:
+async def test_a_session_is_listed_only_where_it_was_in_the_end(site: CloudSite) -> None:
     """An end that came by the credential of another installation, and then ZapCloud's own word."""
     elsewhere = "20000000-0000-4000-8000-000000000001"
     await site.services.installations.put(Installation(id=elsewhere))
@@ -413,20 +227,10 @@ async def test_a_session_is_listed_only_where_it_was_in_the_end(site: Site) -> N
     assert [(one.session_id, one.installation_id) for one in page.items] == [(session_id, site.installation)]
 
 
-async def test_a_session_that_stands_for_two_is_listed_as_it_is_shown(site: Site) -> None:
+async def test_a_session_that_stands_for_two_is_listed_as_it_is_shown(site: CloudSite) -> None:
     ids = [await site.charge() for _ in range(3)]
     for number, driver in ((0, "Anna"), (1, "Bo")):
-        claim = Claim(
-            session_id=ids[number],
-            installation_id=site.installation,
-            charger_id=site.chargers[0],
-            request_key="k",
-            at=MONDAY_MORNING,
-            mode="enforce",
-            verdict="allowed",
-            driver=driver,
-        )
-        await site.services.ledger.authorized(claim)
+        await site.let_in(ids[number], driver)
     await site.reconcile()
     for old in ids[:2]:
         await site.services.ledger.replaced(old, ids[2], MONDAY_MORNING)
@@ -434,7 +238,7 @@ async def test_a_session_that_stands_for_two_is_listed_as_it_is_shown(site: Site
         assert (await site.listed())[ids[2]].driver == (await site.view(ids[2])).driver
 
 
-async def test_a_session_by_a_clock_that_was_never_set_is_logged_all_the_same(site: Site) -> None:
+async def test_a_session_by_a_clock_that_was_never_set_is_logged_all_the_same(site: CloudSite) -> None:
     await site.services.installations.put(Installation(id=site.installation, since=MONDAY_MORNING))
     await site.client.go_offline(site.chargers[0])
     await site.client.set_clock_ahead(site.chargers[0], -20 * 365 * 86400)

@@ -16,6 +16,7 @@ from shared.storage.installations import Installation, Installations, Mode, Outa
 from shared.storage.quarantine import MAX_KEPT_BYTES, Quarantine, Shape
 from shared.storage.table import Tables
 from shared.storage.tokens import Token, Tokens
+from tests.conftest import IDENTITY_KEY
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 INSTALLATION = "1b0d3c0e-0000-4000-8000-000000000001"
@@ -52,7 +53,7 @@ def grant_of(number: int, **changes: object) -> Grant:
 
 
 async def test_a_token_is_registered_replaced_and_deleted(tables: Tables) -> None:
-    tokens = Tokens(tables)
+    tokens = Tokens(lambda: NOW, IDENTITY_KEY, tables)
     token = token_of(1)
     assert await tokens.get(token.id) is None
 
@@ -67,8 +68,22 @@ async def test_a_token_is_registered_replaced_and_deleted(tables: Tables) -> Non
     assert await tokens.get(token.id) is None
 
 
+async def test_a_token_put_and_deleted_at_once_remembers_that_it_was_somebodys(tables: Tables) -> None:
+    """Whichever comes first, the next driver is not the first one."""
+    tokens = Tokens(lambda: NOW, IDENTITY_KEY, tables)
+    for number in range(10):
+        token = msgspec.structs.replace(token_of(number), driver="Ada")
+        await tokens.put(token)
+        await asyncio.gather(tokens.delete(token.id), tokens.put(msgspec.structs.replace(token, driver="Bo")))
+        await tokens.delete(token.id)
+        await tokens.put(msgspec.structs.replace(token, driver="Cy"))
+        stored = await tokens.get(token.id)
+        assert stored is not None
+        assert stored.driver_since == NOW
+
+
 async def test_the_first_page_of_tokens_is_in_order_of_their_ids(tables: Tables) -> None:
-    tokens = Tokens(tables)
+    tokens = Tokens(lambda: NOW, IDENTITY_KEY, tables)
     for number in range(30):
         await tokens.put(token_of(number))
     ids = sorted(token_of(number).id for number in range(30))
@@ -77,7 +92,7 @@ async def test_the_first_page_of_tokens_is_in_order_of_their_ids(tables: Tables)
 
 
 async def test_tokens_are_paged_to_the_end_each_of_them_once(tables: Tables) -> None:
-    tokens = Tokens(tables)
+    tokens = Tokens(lambda: NOW, IDENTITY_KEY, tables)
     for number in range(30):
         await tokens.put(token_of(number))
 
@@ -89,7 +104,7 @@ async def test_tokens_are_paged_to_the_end_each_of_them_once(tables: Tables) -> 
 
 
 async def test_open_sessions_are_noted_only_on_the_token_as_it_was_read(tables: Tables) -> None:
-    tokens = Tokens(tables)
+    tokens = Tokens(lambda: NOW, IDENTITY_KEY, tables)
     await tokens.put(token_of(1))
     first = await tokens.get(token_of(1).id)
     assert first is not None
@@ -108,7 +123,7 @@ async def test_open_sessions_are_noted_only_on_the_token_as_it_was_read(tables: 
 
 async def test_a_token_put_again_holds_no_sessions(tables: Tables) -> None:
     """An operator's way out when a driver is refused for sessions that ended unheard."""
-    tokens = Tokens(tables)
+    tokens = Tokens(lambda: NOW, IDENTITY_KEY, tables)
     await tokens.put(token_of(1))
     stored = await tokens.get(token_of(1).id)
     assert stored is not None
