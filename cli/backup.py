@@ -23,7 +23,7 @@ From = Annotated[
 ]
 
 
-@backup.command("list")
+@backup.command("list", short_help="The backups that were finished, the latest first.")
 def show_list(context: typer.Context, source: From = "") -> None:
     """The backups that were finished, the latest first."""
 
@@ -41,7 +41,7 @@ def show_list(context: typer.Context, source: From = "") -> None:
     run(context, do, tables=None, backups=source)
 
 
-@backup.command("run")
+@backup.command("run", short_help="A backup of now, say before an upgrade.")
 def make_one(
     context: typer.Context,
     tables: Annotated[
@@ -57,10 +57,19 @@ def make_one(
         ),
     ] = "",
 ) -> None:
-    """A backup of now, as the app makes one each night; say before an upgrade. The app may be running meanwhile."""
+    """A backup of now, as the app makes one each night; say before an upgrade. The app may be running meanwhile.
+
+    Set ZAPBRIDGE_IDENTITY_KEY to the key that the app runs with, and the backup tells which key its cards are known
+    under.
+    """
 
     async def do(stores: Stores, output: Output) -> None:
-        made = await Backup(system_clock, stores.tables, stores.container, identity_key()).run()
+        key = identity_key()
+        if not key:
+            output.note(
+                "ZAPBRIDGE_IDENTITY_KEY is not set, so the backup cannot tell which identity key it belongs to."
+            )
+        made = await Backup(system_clock, stores.tables, stores.container, key).run()
         output.result(told(made), lambda: lines(f"Backup {made.backup}: {counted(made.rows, 'row')}."))
 
     run(context, do, tables=tables, backups=target)

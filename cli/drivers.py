@@ -17,7 +17,7 @@ from cli.private_file import write_private
 drivers = typer.Typer(help="Who charges: enter, export and erase people.", no_args_is_help=True)
 
 _Driver = Annotated[
-    str, typer.Argument(metavar="DRIVER", help="What tokens and sessions call them, or the driver's id.")
+    str, typer.Argument(metavar="DRIVER", help="What tokens and sessions call them, if they were entered; or their id.")
 ]
 
 
@@ -33,9 +33,10 @@ def list_drivers(
         found = [one async for page in app.api.pages("/drivers", **filters) for one in page]
         found.sort(key=lambda one: str(one["driver"]))
         rows = ((one["driver"], one["name"] or "-", ", ".join(one["groups"]) or "-", one["id"]) for one in found)
+        nobody = f"No driver is in the group {group}." if group else "No driver was entered."
         output.result(
             {"items": found, "cursor": None},
-            lambda: Rows(("Driver", "Name", "Groups", "Id"), rows) if found else lines("No driver was entered."),
+            lambda: Rows(("Driver", "Name", "Groups", "Id"), rows) if found else lines(nobody),
         )
 
     run(context, do)
@@ -56,10 +57,12 @@ def show(context: typer.Context, driver: _Driver) -> None:
 def put(
     context: typer.Context,
     driver: Annotated[str, typer.Argument(metavar="DRIVER", help="What tokens and sessions call them.")],
-    name: Annotated[str, typer.Option("--name", help="The full name.")] = "",
-    email: Annotated[str, typer.Option("--email", help="The e-mail address.")] = "",
-    phone: Annotated[str, typer.Option("--phone", help="The telephone number.")] = "",
-    group: Annotated[list[str] | None, typer.Option("--group", help="A group; may be said more than once.")] = None,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The full name.")] = "",
+    email: Annotated[str, typer.Option("--email", metavar="ADDRESS", help="The e-mail address.")] = "",
+    phone: Annotated[str, typer.Option("--phone", metavar="NUMBER", help="The telephone number.")] = "",
+    group: Annotated[
+        list[str] | None, typer.Option("--group", metavar="GROUP", help="A group; may be said more than once.")
+    ] = None,
     zaptec_user: Annotated[str, typer.Option("--zaptec-user", metavar="ID", help="The person's id in ZapCloud.")] = "",
 ) -> None:
     """Enter a driver, or replace all that was entered of them."""
@@ -74,12 +77,12 @@ def put(
             "zaptecUserId": zaptec_user or None,
         }
         stored = await app.api.put("/drivers", content)
-        output.result(stored, lambda: lines(f"{driver} is entered."))
+        output.result(stored, lambda: lines(f"{driver} is entered, with the id {stored['id']}."))
 
     run(context, do, changing="entering a driver")
 
 
-@drivers.command("export")
+@drivers.command("export", short_help="All that is held about a driver, as JSON.")
 def export(
     context: typer.Context,
     driver: _Driver,
@@ -102,7 +105,7 @@ def export(
     run(context, do)
 
 
-@drivers.command("erase")
+@drivers.command("erase", short_help="Erase a person and keep the energy.")
 def erase(
     context: typer.Context,
     driver: _Driver,
@@ -110,7 +113,7 @@ def erase(
 ) -> None:
     """Erase a person and keep the energy; the cards open nothing any more, and there is no way back.
 
-    It takes some minutes and goes on by itself; the same command says how far it is.
+    It takes some minutes and goes on by itself. From then on only the id is known, which the command tells.
     """
 
     async def do(app: App, output: Output) -> None:
@@ -120,21 +123,23 @@ def erase(
         done = told["state"] == "done"
         sessions, cards = counted(told["sessions"], "session"), counted(told["tokens"], "card")
         what = f"{sessions} passed to {told['pseudonym']}, {cards} deleted."
-        output.result(told, lambda: lines(what, "Erased." if done else "It goes on by itself for some minutes."))
+        later = f"It goes on by itself for some minutes; `zapctl drivers erase {identity}` asks again."
+        output.result(told, lambda: lines(what, "Erased." if done else later))
 
     run(context, do, changing="erasing a driver")
 
 
 async def _id_of(app: App, driver: str) -> str:
-    """The id of a driver, by its text or by itself; raises Failure where nobody who was entered or has a card is called
-    that."""
+    """The id of a driver, by its text or by itself; raises Failure where nobody who was entered is called that."""
     if len(driver) == 32 and set(driver.lower()) <= set("0123456789abcdef"):
         return driver.lower()
     async for page in app.api.pages("/drivers"):
         for one in page:
             if one["driver"] == driver:
                 return str(one["id"])
-    raise Failure(Exit.NOT_FOUND, f"no driver {driver} was entered; `zapctl drivers put` does it, and tells the id")
+    reason = f"no driver {driver} was entered, and whoever was erased is known by their id alone"
+    remedy = "enter somebody who is named by cards and sessions only by `zapctl drivers put`, and say this again"
+    raise Failure(Exit.NOT_FOUND, f"{reason}; {remedy}")
 
 
 def _described(found: dict[str, Any]) -> list[str]:

@@ -73,7 +73,8 @@ def export(
         asked = {name: text for name, text in parameters.items() if text}
         with output.progress("sessions") as advance:
             if out == _STDOUT:
-                await copy(app.api, asked, sys.stdout.buffer, advance)
+                with _stdout() as file:
+                    await copy(app.api, asked, file, advance)
                 return
             with _complete(Path(out)) as file:
                 count = await copy(app.api, asked, file, advance)
@@ -94,6 +95,19 @@ async def copy(api: Api, parameters: Mapping[str, str], file: BinaryIO, advance:
         advance(rows)
     file.flush()
     return count
+
+
+@contextmanager
+def _stdout() -> Iterator[BinaryIO]:
+    """Stdout by a buffer of its own, of which nothing is left for the interpreter to write when it ends. Raises Failure
+    where stdout takes no more, as on a full disk; whoever closed a pipe has what they wanted."""
+    try:
+        with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as file:
+            yield file
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failure(Exit.NOT_DONE, f"stdout cannot be written: {error.strerror}; the file is not whole") from error
 
 
 @contextmanager

@@ -50,12 +50,13 @@ def restore(
         bringing = Restore(stores.container, stores.tables, manifest)
         bringing.require_known()
         _check_key(manifest, output)
+        await bringing.begun(resume=resume)
         with output.progress("checking the backup", manifest.rows) as advance:
             await bringing.verify(advance)
         what = f"Backup {manifest.backup}, {counted(manifest.rows, 'row')}"
-        confirm(f"{what}: restore into {stores.tables_name}?", yes=yes)
+        confirm(f"{what}: {'go on with the restore' if resume else 'restore'} into {stores.tables_name}?", yes=yes)
         mark = await bringing.begin(resume=resume)
-        with output.progress("writing", manifest.rows) as advance:
+        with output.progress("writing", sum(part.rows for part in manifest.parts[mark.parts :])) as advance:
             await bringing.write(mark.parts, advance)
         if not mark.equal:
             with output.progress("comparing", manifest.rows) as advance:

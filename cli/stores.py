@@ -6,6 +6,7 @@ secret, so it comes from the environment or is typed unseen, and no option takes
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 import typer
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import ClientAuthenticationError
 
 from cli.asking import ask_secret
 from cli.context import Options
@@ -26,6 +29,8 @@ from shared.storage.table import Tables
 TABLES, BACKUPS = "ZAPBRIDGE_TABLES", "ZAPBRIDGE_BACKUPS"
 """The variables, which are named as the app's settings are."""
 _PATIENCE = timedelta(seconds=30)
+_STORAGE_SCOPE = "https://storage.azure.com/.default"
+"""Of a token for tables and blobs alike (Microsoft Learn, "Authorize access to blobs using Microsoft Entra ID")."""
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -41,8 +46,8 @@ Work = Callable[[Stores, Output], Awaitable[int | None]]
 def run(context: typer.Context, work: Work, *, tables: str | None, backups: str) -> None:
     """Open the accounts, do the work, and end with the exit code it gives. `tables` is None where none is needed."""
     options: Options = context.obj
-    kept = _account(backups, "account of the backups", BACKUPS)
-    live = _account(tables, "account of the tables", TABLES) if tables is not None else ""
+    kept = _account(backups, "backups", BACKUPS)
+    live = _account(tables, "tables", TABLES) if tables is not None else ""
 
     async def work_there() -> int | None:
         async with _opened(live, kept) as stores:
@@ -65,8 +70,10 @@ def run(context: typer.Context, work: Work, *, tables: str | None, backups: str)
 @asynccontextmanager
 async def _opened(tables: str, backups: str) -> AsyncIterator[Stores]:
     async with AsyncExitStack() as exits:
-        by_login = any(account.startswith("https://") for account in (tables, backups))
-        credential = await exits.enter_async_context(operator()) if by_login else None
+        credential = None
+        if any(account.startswith("https://") for account in (tables, backups)):
+            credential = await exits.enter_async_context(operator())
+            await _sign_in(credential)
         yield Stores(
             await exits.enter_async_context(Tables(tables, patience=_PATIENCE, credential=credential)),
             account_name(tables),
@@ -74,11 +81,26 @@ async def _opened(tables: str, backups: str) -> AsyncIterator[Stores]:
         )
 
 
+async def _sign_in(credential: AsyncTokenCredential) -> None:
+    """Raises Failure where nobody is signed in, before storage is asked for anything."""
+    try:
+        await credential.get_token(_STORAGE_SCOPE)
+    except ClientAuthenticationError as error:
+        reason = "Azure did not sign you in, and without that no account can be reached by its address"
+        raise Failure(Exit.AZURE, f"{reason}; sign in with `azd auth login` or `az login`") from error
+
+
 def _account(address: str, what: str, variable: str) -> str:
+    """The address, or the connection string that is in the environment or is typed; raises Failure."""
     if address and not address.startswith("https://"):
-        reason = f"the {what} is named by an address that begins with https://"
-        raise Failure(Exit.USAGE, f"{reason}; a connection string is a secret and belongs into {variable}")
-    return address or ask_secret(f"Connection string of the {what}", variable, from_stdin=False)
+        reason = f"the account of the {what} is named by an address that begins with https://"
+        raise Failure(Exit.USAGE, f"{reason}; a connection string is a secret and belongs in {variable}")
+    if not (address or variable in os.environ or sys.stdin.isatty()):
+        reason = f"nobody can be asked here for the account of the {what}"
+        raise Failure(
+            Exit.NOT_DONE, f"{reason}; name its address on the line, or set {variable} to a connection string"
+        )
+    return address or ask_secret(f"connection string of the account of the {what}", variable, from_stdin=False)
 
 
 def account_name(account: str) -> str:

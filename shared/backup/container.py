@@ -7,10 +7,17 @@ Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action).
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.errors import ConfigurationError, Conflict, StorageUnavailable
@@ -86,6 +93,8 @@ class BackupContainer:
             await self._attempt(lambda client: client.upload_blob(name, content, overwrite=False))
         except ResourceExistsError as error:
             raise Conflict(f"there is a blob {name} already; a backup overwrites nothing") from error
+        except ResourceNotFoundError as error:
+            raise _missing() from error
 
     async def get(self, name: str) -> bytes | None:
         async def read(client: "ContainerClient") -> bytes:
@@ -97,14 +106,16 @@ class BackupContainer:
             return None
 
     async def names(self) -> list[str]:
-        """Of all blobs, in order."""
+        """Of all blobs, in order; none where the container was not made yet by whoever named the account only."""
 
         async def read(client: "ContainerClient") -> list[str]:
             return [name async for name in client.list_blob_names()]
 
         try:
             return await self._attempt(read)
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            if self._is_address:
+                raise _missing() from error
             return []
 
     async def _attempt[T](self, operation: "Callable[[ContainerClient], Awaitable[T]]") -> T:
@@ -114,9 +125,14 @@ class BackupContainer:
             raise
         except ClientAuthenticationError as error:
             raise StorageUnavailable("the backups' container refused our credential; check its role there") from error
+        except HttpResponseError as error:
+            remedy = (
+                "; check our role there, or the connection string" if error.status_code == HTTPStatus.FORBIDDEN else ""
+            )
+            status = f"{error.status_code} ({type(error).__name__})"
+            raise StorageUnavailable(f"the backups' container answered {status}{remedy}") from error
         except AzureError as error:
-            status = getattr(error, "status_code", None) or "nothing"
-            raise StorageUnavailable(f"the backups' container answered {status} ({type(error).__name__})") from error
+            raise StorageUnavailable(f"the backups' container did not answer ({type(error).__name__})") from error
 
     async def close(self) -> None:
         if self._opened is not None:
@@ -128,3 +144,7 @@ class BackupContainer:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _missing() -> StorageUnavailable:
+    return StorageUnavailable("there is no such container for the backups; check its name at the end of the address")

@@ -86,9 +86,9 @@ class Restore:
                 raise BackupUnusable(f"{part.blob} has another number of rows than the manifest says")
             advance(part.rows)
 
-    async def begin(self, *, resume: bool) -> Mark:
-        """Make sure that the account is empty, or, to `resume`, that this very restore was begun there; returns how
-        far it came. Raises Conflict."""
+    async def begun(self, *, resume: bool) -> Mark | None:
+        """Make sure that the account is empty, or, to `resume`, that this very restore was begun there, and then return
+        how far it came. Changes nothing. Raises Conflict."""
         row = await self._marks.get(_PARTITION, _KEY)
         mark = from_properties(Mark, row.properties) if row else None
         if mark and resume:
@@ -102,10 +102,17 @@ class Restore:
         for kept in (*KEPT, *_PROJECTIONS):
             if await has_rows(self._tables.service(), kept):
                 raise Conflict(f"the account is not empty: table {kept.table} has rows; nothing was changed")
+        return None
+
+    async def begin(self, *, resume: bool) -> Mark:
+        """Make the tables and the mark of this restore, or find those of the one to `resume`; returns how far it came.
+        Raises Conflict as `begun` does."""
+        if mark := await self.begun(resume=resume):
+            return mark
         await make(self._tables.service(), (kept.table for kept in (*KEPT, *_PROJECTIONS)))
-        begun = Mark(self._manifest.backup)
-        await self._put(begun)
-        return begun
+        mark = Mark(self._manifest.backup)
+        await self._put(mark)
+        return mark
 
     async def write(self, done: int, advance: Advance) -> None:
         """Write all parts after the first `done`."""

@@ -2,6 +2,11 @@
 
 Excel takes the separator, the decimal sign and the order of a date from the region of the machine, and knows UTF-8 by
 its byte order mark only (SAP Community Wiki, "Excel files - CSV format").
+
+Norwegian and German headings are the words of Zaptec's own help in these languages (help.zaptec.com, "Ladehistorikk og
+rapport i Zaptec Portal": anlegg, lader, bruker, ladebrikke; "Installation im Zaptec Portal hinzufügen" and "Zugriff mit
+dem Zaptec Portal steuern": Anlage, Ladestation, Benutzer) and, where it has none, of German charging portals
+(hilfe.heimladen.de, "Übersicht zum neuen HEIMLADEN Portal": Ladevorgang, Ladekarte).
 """
 
 from enum import StrEnum
@@ -67,13 +72,13 @@ NORWEGIAN = Style(
     yes="ja",
     no="nei",
     headings=(
-        "Økt-ID",
+        "Ladeøkt-ID",
         "Anleggs-ID",
         "Anlegg",
         "Lader-ID",
         "Lader",
-        "Sjåfør",
-        "Brikke",
+        "Bruker",
+        "Ladebrikke",
         "Status",
         "Start ({zone})",
         "Slutt ({zone})",
@@ -102,7 +107,7 @@ GERMAN = Style(
         "Anlage",
         "Ladestations-ID",
         "Ladestation",
-        "Fahrer",
+        "Benutzer",
         "Ladekarte",
         "Status",
         "Beginn ({zone})",

@@ -8,8 +8,10 @@ import pytest
 
 from functions.services import Services, build
 from shared.access.card import token_id
+from shared.backup.account import pages
 from shared.backup.backup import Backup
 from shared.backup.container import BackupContainer
+from shared.backup.contents import KEPT, Kept
 from shared.backup.manifest import Manifest
 from shared.backup.restore import Difference, Restore
 from shared.observations.catalogue import STATIC_IDS
@@ -94,6 +96,14 @@ async def fill(services: Services, cards: int = 3) -> None:
     await ChargerStates(services.tables, STATIC_IDS).merge(INSTALLATION, {CHARGER: charging})
     await Drivers(services.tables).put(Driver(id="ab" * 16, driver="Driver 1", email="ada@example.com"))
     await services.quarantine.keep("session-end", "not JSON", b"\x00 not JSON", services.clock())
+
+
+async def contents(tables: Tables) -> dict[str, list[bytes]]:
+    """Every row of what is backed up, and of the index that is drawn from it."""
+    return {
+        kept.table: [line async for page in pages(tables.service(), kept) for line in page]
+        for kept in (*KEPT, Kept("SessionIndex"))
+    }
 
 
 @dataclass

@@ -51,7 +51,7 @@ async def test_a_restored_account_gives_the_same_answers(
     refused = await other("restore", "latest", "--yes")
     assert refused.code == 17
     assert "another identity key" in refused.err
-    once_more = await zapctl("restore", "latest", "--yes")
+    once_more = await zapctl("restore", "latest")  # is refused before anybody is asked
     assert once_more.code == 7
     assert "not empty" in once_more.err
     for ended in (listed, restored, refused, once_more):

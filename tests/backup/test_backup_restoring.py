@@ -12,10 +12,9 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from functions.services import Services
 from shared.backup import backup as making
-from shared.backup.account import pages
 from shared.backup.backup import Backup
 from shared.backup.container import BackupContainer
-from shared.backup.contents import KEPT, LEFT_OUT, Kept
+from shared.backup.contents import KEPT, LEFT_OUT
 from shared.backup.manifest import Manifest, digest, encode, fingerprint, manifest_blob
 from shared.backup.restore import Difference, Restore, backups, manifest_of
 from shared.errors import BackupUnusable, Conflict, StorageUnavailable
@@ -24,16 +23,9 @@ from shared.storage.authorizations import Authorizations, Claim
 from shared.storage.schema import SCHEMA_VERSION, Schema, Standing
 from shared.storage.sessions import Sessions
 from shared.storage.table import Tables
-from tests.backup.conftest import CHARGER, INSTALLATION, fill, restore, session_id
+from tests.backup.conftest import CHARGER, INSTALLATION, contents, fill, restore, session_id
 from tests.conftest import IDENTITY_KEY, MONDAY_MORNING, HandClock
 from tests.infra.bicep import ROOT
-
-
-async def contents(tables: Tables) -> dict[str, list[bytes]]:
-    return {
-        kept.table: [line async for page in pages(tables.service(), kept) for line in page]
-        for kept in (*KEPT, Kept("SessionIndex"))
-    }
 
 
 def test_every_table_of_the_app_is_backed_up_or_left_out_for_a_reason() -> None:

@@ -19,6 +19,7 @@ async def kari(zapctl: Zapctl, running: Stack, card: str) -> str:
     driver = f"Kari {card}"
     ended = await zapctl("drivers", "put", driver, "--name", "Kari Nordmann", "--group", card, "--group", "board")
     assert ended.code == 0
+    assert (await zapctl("drivers", "show", driver, "--json")).json["id"] in ended.out
     async with running.host.management() as management:
         (await management.put("/tokens", json={"token": card, "driver": driver})).raise_for_status()
     return driver
@@ -32,6 +33,11 @@ async def test_a_driver_is_listed_and_shown_without_the_whole_card(zapctl: Zapct
     assert f"Groups: {card}, board" in shown.out
     assert f"Card: {card}" not in shown.out
     assert card[-4:] in shown.out
+
+
+async def test_a_group_nobody_is_in_is_not_taken_for_no_driver_at_all(zapctl: Zapctl, kari: str) -> None:
+    listed = await zapctl("drivers", "list", "--group", "nobody's")
+    assert listed.out == "No driver is in the group nobody's.\n"
 
 
 async def test_an_export_is_for_its_owner_alone(zapctl: Zapctl, kari: str, card: str, tmp_path: Path) -> None:
@@ -53,8 +59,10 @@ async def test_an_erasure_is_begun_and_followed_to_its_end(zapctl: Zapctl, runni
     identity = (await zapctl("drivers", "show", kari, "--json")).json["id"]
     begun = await zapctl("drivers", "erase", kari, "--yes")
     assert "1 card deleted." in begun.out
-    assert "It goes on by itself" in begun.out
-    assert (await zapctl("drivers", "show", kari)).code == Exit.NOT_FOUND
+    assert f"`zapctl drivers erase {identity}` asks again" in begun.out
+    gone = await zapctl("drivers", "erase", kari, "--yes")
+    assert gone.code == Exit.NOT_FOUND
+    assert "known by their id alone" in gone.err
     await running.simulator.advance(61)
     again = await zapctl("drivers", "erase", identity, "--yes", "--json")
     assert (again.code, again.json["state"]) == (0, "done")
