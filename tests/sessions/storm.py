@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -60,6 +61,8 @@ DEEDS = (
     "stayed offline",
 )
 DRIVERS = 300
+REFUSED = 0.03
+"""The share of those who come with a card that nobody knows."""
 STEP_SECONDS = 60.0
 DAY_SECONDS = 86400.0
 SETTINGS = {
@@ -98,7 +101,7 @@ class Storm:
         await self._say_nonsense()
         await simulator.change_settings(**SIMULATED)
         await simulator.set_faults(FAULTS)
-        each = -(-sessions // len(self._view.chargers))
+        each = ceil(sessions * (1 + REFUSED) / len(self._view.chargers))
         await simulator.schedule(*(self._visit(charger.id, list(cards), each) for charger in self._view.chargers))
         await self._until_all_have_left(sessions)
         await self._aftermath()
@@ -137,7 +140,7 @@ class Storm:
             after_s=self._seconds(0, 600),
             plugs=[
                 Plug(
-                    token=random.choice(cards) if random.random() < 0.97 else f"04BAD000{random.randrange(99):06X}",
+                    token=random.choice(cards) if random.random() >= REFUSED else f"04BAD000{random.randrange(99):06X}",
                     scan_after_s=self._seconds(10, 40),
                     power_kw=random.choice([3.7, 7.4, 11.0, 22.0]),
                     charge_s=self._seconds(60, 480),
@@ -254,11 +257,11 @@ class Storm:
             await self._stack.simulator.go_online(charger)
         await self._pass(600)
         await self._silence_timers()
-        await self._days(3, readings=3)
+        await self._days(3, readings=1)
         self._say("the chargers that slept are back")
         for charger in self._asleep:
             await self._stack.simulator.go_online(charger)
-        await self._days(1.5, readings=3)
+        await self._days(1.5, readings=2)
         self._say("what ZapCloud never knew is asked for")
         for _ in range(62):
             await self._stack.simulator.advance(STEP_SECONDS)
