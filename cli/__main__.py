@@ -6,10 +6,12 @@ import sys
 from cli.app import app
 from cli.arguments import global_options_first
 from cli.exits import Exit, Failure
+from cli.stdout import telling_stdout
 
 
 def main() -> None:
     try:
+        sys.stdout = telling_stdout()
         app(global_options_first(sys.argv[1:]), prog_name="zapctl")
     except Failure as failure:
         _end(failure.exit_code, str(failure))

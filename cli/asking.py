@@ -1,7 +1,10 @@
 """Asking the operator. A secret is typed unseen, read from stdin, or taken from the environment, never an argument."""
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -15,8 +18,9 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Failure(Exit.NOT_DONE, "nobody can be asked here, so nothing was changed; say --yes if you mean it")
-    if not typer.confirm(question, err=True):
-        raise Failure(Exit.NOT_DONE, "nothing was changed")
+    with _interruptible():
+        if not typer.confirm(question, err=True):
+            raise Failure(Exit.NOT_DONE, "nothing was changed")
 
 
 def ask(what: str, given: str, option: str) -> str:
@@ -25,7 +29,8 @@ def ask(what: str, given: str, option: str) -> str:
         return given
     if not sys.stdin.isatty():
         raise Failure(Exit.NOT_DONE, f"the {what} is missing; say it by {option}")
-    return str(typer.prompt(what, err=True)).strip()
+    with _interruptible():
+        return str(typer.prompt(what, err=True)).strip()
 
 
 def ask_secret(what: str, variable: str, *, from_stdin: bool) -> str:
@@ -35,12 +40,26 @@ def ask_secret(what: str, variable: str, *, from_stdin: bool) -> str:
     elif variable in os.environ:
         secret = os.environ[variable]
     elif sys.stdin.isatty():
-        secret = str(typer.prompt(what, hide_input=True, err=True))
+        with _interruptible():
+            secret = str(typer.prompt(what, hide_input=True, err=True))
     else:
         raise Failure(Exit.NOT_DONE, f"the {what} is missing; pipe it in with --password-stdin, or set {variable}")
     if not secret:
         raise Failure(Exit.NOT_DONE, f"the {what} is empty; nothing was changed")
     return secret
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and Ctrl-D at a question are a no. While asyncio runs, the first Ctrl-C would only cancel its task, which
+    does not run while the operator is asked (CPython, `asyncio.Runner`)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except typer.Abort as abort:
+        raise Failure(Exit.NOT_DONE, "nothing was changed") from abort
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def require_a_place_for_a_secret(output: Output) -> None:

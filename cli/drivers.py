@@ -113,7 +113,8 @@ def erase(
 ) -> None:
     """Erase a person and keep the energy; the cards open nothing any more, and there is no way back.
 
-    It takes some minutes and goes on by itself. From then on only the id is known, which the command tells.
+    It takes some minutes and goes on by itself. From then on only the id is known, which the command tells. Said again
+    by the id, it tells how far it is; an hour after it was done it begins anew, for whoever charged again since.
     """
 
     async def do(app: App, output: Output) -> None:

@@ -2,11 +2,9 @@
 
 import csv
 import io
-import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -16,10 +14,10 @@ import typer
 
 from cli.api import Api
 from cli.context import run
-from cli.exits import Exit, Failure
 from cli.installations import id_of
 from cli.opening import App
 from cli.output import Output, counted, lines
+from cli.private_file import private_file
 from cli.sessions import instant
 from shared.billing.local_clock import zone_named
 from shared.errors import InvalidInput
@@ -73,10 +71,9 @@ def export(
         asked = {name: text for name, text in parameters.items() if text}
         with output.progress("sessions") as advance:
             if out == _STDOUT:
-                with _stdout() as file:
-                    await copy(app.api, asked, file, advance)
+                await copy(app.api, asked, sys.stdout.buffer, advance)
                 return
-            with _complete(Path(out)) as file:
+            with private_file(Path(out)) as file:
                 count = await copy(app.api, asked, file, advance)
         output.result({"file": out, "sessions": count}, lambda: lines(f"{counted(count, 'session')} in {out}."))
 
@@ -95,36 +92,6 @@ async def copy(api: Api, parameters: Mapping[str, str], file: BinaryIO, advance:
         advance(rows)
     file.flush()
     return count
-
-
-@contextmanager
-def _stdout() -> Iterator[BinaryIO]:
-    """Stdout by a buffer of its own, of which nothing is left for the interpreter to write when it ends. Raises Failure
-    where stdout takes no more, as on a full disk; whoever closed a pipe has what they wanted."""
-    try:
-        with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as file:
-            yield file
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise Failure(Exit.NOT_DONE, f"stdout cannot be written: {error.strerror}; the file is not whole") from error
-
-
-@contextmanager
-def _complete(path: Path) -> Iterator[BinaryIO]:
-    """A file that only its owner may read, and that has its name once it is whole; until then, and if it never is, what
-    had that name before is left alone."""
-    if path.exists() and not path.is_file():
-        raise Failure(Exit.NOT_DONE, f"{path} is no ordinary file; --out - writes to stdout")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            yield file
-        draft.replace(path)
-    except OSError as error:
-        raise Failure(Exit.NOT_DONE, f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -33,19 +33,21 @@ class Output:
     def result(self, content: object, view: Callable[[], RenderableType]) -> None:
         """What the command is for: `content` for machines, `view` for people."""
         if self.as_json:
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
-            sys.stdout.flush()
+            self.text(msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
         elif self.console.is_terminal:
             self.console.print(view(), crop=False)
         else:
             with self.console.capture() as captured:
                 self.console.print(view(), crop=False)
-            sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
-            sys.stdout.flush()
+            self.text("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
     def entry(self, content: object, text: str) -> None:
         """One of several results that come over time: a line of JSON, or of text."""
-        sys.stdout.write((msgspec.json.encode(content).decode() if self.as_json else plain(text).plain) + "\n")
+        self.text((msgspec.json.encode(content).decode() if self.as_json else plain(text).plain) + "\n")
+
+    def text(self, text: str) -> None:
+        """A file on stdout, as it is."""
+        sys.stdout.write(text)
         sys.stdout.flush()
 
     def note(self, text: str) -> None:

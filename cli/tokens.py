@@ -1,6 +1,5 @@
 """`zapctl tokens`: the registered cards as a file, and the cards that were shown and nobody has registered."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,7 +96,7 @@ def export_file(
             items = [{"id": one.id} | msgspec.to_builtins(one.card) for one in stored.values()]
             output.result({"items": items, "cursor": None}, Text)
         else:
-            sys.stdout.write(text)
+            output.text(text)
 
     run(context, do)
 
@@ -122,7 +121,7 @@ def seen(
         if as_csv and not output.as_json:
             heading = ("token", "driver", "label", "#charger", "#installation", "#lastSeen")
             cells = ((one["token"], "", "", *_place(one), local(one["lastSeen"])) for one in found)
-            sys.stdout.write(token_file.table(heading, cells))
+            output.text(token_file.table(heading, cells))
             return
         output.result(
             {"items": [{key: one[key] for key in _SEEN} for one in found], "cursor": None},

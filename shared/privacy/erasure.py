@@ -33,6 +33,8 @@ from shared.storage.tokens import Tokens
 
 _SURELY_KNOWN = 2 * KNOWN_FOR
 """After which every instance knows of an erasure."""
+_ANSWERED_AGAIN = timedelta(hours=1)
+"""For so long after an erasure is done, asking again is answered by it."""
 _A_REQUEST = timedelta(seconds=20)
 _A_RUN = timedelta(minutes=4)
 """Of all erasures together; retention comes after them and has as much."""
@@ -82,9 +84,12 @@ class Erasures:
 
     async def erase(self, driver_id: str) -> Erasure:
         """Begin to erase a person, or go on with it, for as long as a request may take; `done_at` says whether it is
-        done. What was registered under the id since an earlier erasure is erased likewise, under the same pseudonym.
+        done. Within an hour of that the erasure is answered as it was, unless the person was entered or got a token
+        since; otherwise they are looked for anew, and what is found is erased likewise, under the same pseudonym.
         """
         stored = await self._drivers.erasure(driver_id)
+        if stored and await self._still_stands(stored.erasure):
+            return stored.erasure
         if stored is None or stored.erasure.done_at is not None:
             stored = await self._begin(driver_id, stored)
         return await self._advance(stored, self._monotonic() + _A_REQUEST.total_seconds())
@@ -103,6 +108,20 @@ class Erasures:
                     await self._advance(stored, until)
             except ZapbridgeError as error:
                 telemetry.warning("driver.erasure_failed", driverId=erasure.id, reason=str(error))
+
+    async def _still_stands(self, erasure: Erasure) -> bool:
+        if erasure.done_at is None or self._clock() - erasure.done_at >= _ANSWERED_AGAIN:
+            return False
+        return await self._drivers.get(erasure.id) is None and not await self._has_token(erasure)
+
+    async def _has_token(self, erasure: Erasure) -> bool:
+        tokens = next(one for one in self._places.all if one.name == "Tokens")
+        rows = await tokens.page(None)
+        while rows:
+            if self._places.telling(tokens, _person(erasure), rows):
+                return True
+            rows = await tokens.page((rows[-1].partition, rows[-1].key)) if len(rows) == tokens.size else []
+        return False
 
     async def _begin(self, driver_id: str, before: StoredErasure | None) -> StoredErasure:
         now = self._clock()
@@ -183,8 +202,9 @@ class Erasures:
         return erasure
 
     async def _redact_claims(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
-        """A claim stays, since it says which session runs; its session is written down before it loses the name."""
-        table, person = self._tables["Authorizations"], _person(erasure)
+        """A claim stays, since it says which session runs; its session is written down before it loses the name, which
+        may make it the pseudonym's at once."""
+        table, person, passed = self._tables["Authorizations"], _person(erasure), 0
         for row in found:
             if row.key.startswith(_GRANT_PREFIX):
                 await table.delete(row.partition, row.key)
@@ -193,11 +213,17 @@ class Erasures:
                 claim = from_properties(Claim, stored.properties)
                 if claim.driver == erasure.pseudonym or not person.is_named_in(self._identity_key, stored.properties):
                     break
+                was_passed = await self._is_passed(claim.session_id, erasure)
                 await self._ledger.authorized(claim)
+                passed += not was_passed and await self._is_passed(claim.session_id, erasure)
                 key = "token:erased" if claim.request_key.startswith("token:") else claim.request_key
                 nobodys = msgspec.structs.replace(claim, driver=erasure.pseudonym, token_id=None, request_key=key)
                 await _replace(table, row, to_properties(nobodys), stored.etag)
-        return erasure
+        return msgspec.structs.replace(erasure, sessions=erasure.sessions + passed)
+
+    async def _is_passed(self, session_id: str, erasure: Erasure) -> bool:
+        head = await self._sessions.head(session_id)
+        return head is not None and head.erased_as == erasure.pseudonym
 
     async def _redact_sessions(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
         return await self._redact(erasure, [row.partition for row in found])

@@ -52,14 +52,17 @@ class MeterValues:
         self._ledger = ledger
 
     async def look_at(self, view: SessionView) -> None:
-        """Assess the session's document, if it has one with a signature and this was not done with the same key."""
+        """Assess the session's document, if this was not done with the same key. One without a signature is only looked
+        at where the charger's key is known, by which it should have been signed."""
         from shared.billing.ocmf import digest_of, has_signature
         from shared.billing.signed import Verdict, assess
 
         document = view.signed_session
-        if document is None or not has_signature(document):
+        if document is None:
             return
         serial, key = await self._keys.of(view.charger_id) if view.charger_id else (None, None)
+        if not key and not has_signature(document):
+            return
         found = assess(document, session_id=view.session_id, energy_kwh=None, device_id=serial, public_key=key)
         counts = found.verdict is Verdict.VALID and bool(found.same_session) and found.energy_kwh is not None
         data: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """People are entered, looked up by their names, handed out and erased; erasing is asked for first."""
 
+import asyncio
 import json
 import stat
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from cli.exits import Exit
 from devhost.stack import Stack
-from tests.cli.zapctl import Zapctl
+from tests.cli.zapctl import SCRIPT, Zapctl
 
 pytestmark = pytest.mark.xdist_group("cli")  # one stack for all of them
 
@@ -72,3 +73,36 @@ async def test_a_name_nobody_entered_is_said_to_be_none(zapctl: Zapctl) -> None:
     ended = await zapctl("drivers", "erase", "Nobody", "--yes")
     assert ended.code == Exit.NOT_FOUND
     assert "drivers put" in ended.err
+
+
+@pytest.mark.parametrize("no", ["\x03", "\x04", "n"])
+async def test_a_question_left_by_ctrl_c_changes_nothing(zapctl: Zapctl, kari: str, no: str) -> None:
+    """The first Ctrl-C does, as Ctrl-D and a no do."""
+    ended = await zapctl.on_terminal("drivers", "erase", kari, answers=[("[y/N]: ", no)])
+    assert ended.code == Exit.NOT_DONE
+    assert "nothing was changed" in ended.out
+    assert (await zapctl("drivers", "show", kari)).code == 0
+
+
+def exports_in(folder: Path) -> dict[str, str]:
+    """Whole ones and drafts."""
+    return {file.name: file.read_text() for file in folder.glob("*kari*")}
+
+
+async def test_an_export_for_which_there_is_no_room_leaves_nothing_behind(
+    zapctl: Zapctl, kari: str, tmp_path: Path
+) -> None:
+    """A limit on how large a file may get is as a disk without room; the file that was there before stays."""
+    (tmp_path / "kari.json").write_text("former")
+    process = await asyncio.create_subprocess_shell(
+        f"ulimit -f 0; trap '' XFSZ; exec {SCRIPT} drivers export '{kari}' kari.json",
+        cwd=zapctl.folder,
+        env=zapctl.environment,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+    assert (process.returncode, err.decode()) == (
+        Exit.NOT_DONE,
+        "zapctl: kari.json cannot be written: File too large\n",
+    )
+    assert exports_in(tmp_path) == {"kari.json": "former"}

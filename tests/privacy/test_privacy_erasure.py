@@ -253,10 +253,60 @@ async def test_a_driver_nobody_entered_is_erased_by_the_id_alone(site: Site, car
     assert_forgotten(await everything(connection_string), card)
 
 
+async def test_a_session_under_way_counts_once_however_long_it_has_been(site: Site, card: str) -> None:
+    """Half a minute after a start every instance looks at the erasures before it writes the start down again."""
+    await site.register(card, NAME)
+    charging = await site.start(card)
+    site.clock.advance(31)
+    assert (await site.services.erasures.erase(ID)).sessions == 1
+    erasure = await see_through(site.services, site.clock)
+    assert (erasure.sessions, (await site.view(charging)).driver) == (1, erasure.pseudonym)
+
+
+async def test_asked_again_within_the_hour_it_says_that_it_is_done(site: Site, card: str) -> None:
+    await known(site, card)
+    done = await finish(site)
+    site.clock.advance(3599)
+    assert await site.services.erasures.erase(ID) == done
+    assert (done.sessions, done.tokens) == (3, 1)
+
+
+async def test_asked_again_later_it_looks_for_the_person_anew(site: Site, card: str, connection_string: str) -> None:
+    """Who charges again while ZapCloud decides needs no token, and is named by charge history."""
+    await known(site, card)
+    first = await finish(site)
+    site.clock.advance(1800)
+    again = "20000000-0000-4000-8000-000000000004"
+    await site.services.end_hook.record(*history(again, site, site.clock.now(), 1.5))
+    assert (await site.view(again)).driver == NAME
+    site.clock.advance(1800)
+    second = await finish(site)
+    assert (second.pseudonym, second.sessions) == (first.pseudonym, 1)
+    assert_forgotten(await everything(connection_string), card)
+
+
+async def test_whoever_got_a_card_since_is_erased_anew_at_once(site: Site, card: str, connection_string: str) -> None:
+    await known(site, card)
+    first = await finish(site)
+    await site.register(card, NAME)
+    second = await finish(site)
+    assert (second.pseudonym, second.tokens) == (first.pseudonym, 1)
+    assert_forgotten(await everything(connection_string), card)
+
+
+async def test_whoever_was_entered_since_is_erased_anew_at_once(site: Site, card: str, connection_string: str) -> None:
+    await known(site, card)
+    first = await finish(site)
+    await site.services.drivers.put(Driver(id=ID, driver=NAME, email=EMAIL))
+    assert (await finish(site)).erased_at > first.erased_at
+    assert_forgotten(await everything(connection_string), card)
+
+
 async def test_erasing_again_is_erasing_once(site: Site, card: str, connection_string: str) -> None:
     await known(site, card)
     first = await finish(site)
     listed = await site.listed()
+    site.clock.advance(3600)
     second = await finish(site)
     assert second.pseudonym == first.pseudonym
     assert (second.sessions, second.tokens) == (0, 0)

@@ -34,21 +34,21 @@ from tests.sessions.restoring import differences_after_restore
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 FAULTS = {
-    "start-request-lost": Fault(probability=0.01),
-    "start-answer-lost": Fault(probability=0.03),
-    "start-duplicated": Fault(probability=0.02),
-    "start-delayed": Fault(probability=0.01, seconds=10),
-    "end-request-lost": Fault(probability=0.3),
-    "end-answer-lost": Fault(probability=0.05),
-    "end-duplicated": Fault(probability=0.05),
-    "end-delayed": Fault(probability=0.1, seconds=900),
-    "end-garbage-first": Fault(probability=0.01),
-    "rest-429": Fault(probability=0.03),
-    "rest-5xx": Fault(probability=0.1),
-    "message-late": Fault(probability=0.02, seconds=20),
-    "message-reordered": Fault(probability=0.02),
-    "message-duplicated": Fault(probability=0.02),
-    "oauth-unavailable": Fault(probability=0.1),
+    "start-request-lost": Fault(next=1, probability=0.01),
+    "start-answer-lost": Fault(next=1, probability=0.03),
+    "start-duplicated": Fault(next=1, probability=0.02),
+    "start-delayed": Fault(next=1, probability=0.01, seconds=10),
+    "end-request-lost": Fault(next=1, probability=0.3),
+    "end-answer-lost": Fault(next=1, probability=0.05),
+    "end-duplicated": Fault(next=1, probability=0.05),
+    "end-delayed": Fault(next=1, probability=0.1, seconds=900),
+    "end-garbage-first": Fault(next=1, probability=0.01),
+    "rest-429": Fault(next=1, probability=0.03),
+    "rest-5xx": Fault(next=1, probability=0.1),
+    "message-late": Fault(next=1, probability=0.02, seconds=20),
+    "message-reordered": Fault(next=1, probability=0.02),
+    "message-duplicated": Fault(next=1, probability=0.02),
+    "oauth-unavailable": Fault(next=1, probability=0.1),
 }
 DEEDS = (
     "go_offline",
@@ -93,6 +93,8 @@ class Storm:
         self._away: dict[str, datetime] = {}
         self._hits: dict[str, int] = {}
         self._late: Host
+        self._minutes = 0
+        self._once: dict[int, Callable[[], Awaitable[None]]] = {}
         self._deeds: Counter[str] = Counter()
 
     async def rage(self, sessions: int) -> Account:
@@ -169,18 +171,22 @@ class Storm:
                 )
 
     async def _minute(self) -> None:
-        """A minute passes, in which something may be done to the app, the chargers or the sessions."""
+        """A minute passes, in which something may be done to the app, the chargers or the sessions; each once at least,
+        at some time of the first half hour."""
         await self._come_back()
-        deeds: list[tuple[float, Callable[[], Awaitable[None]]]] = [
-            (0.002 * len(self._view.chargers), self._go_offline),
-            (0.002 * len(self._view.chargers), self._correct_sessions),
-            (0.01, self._cut_storage),
-            (0.005, self._freeze_storage),
-            (0.01, self._kill_the_host),
-            (0.02, self._rotate),
-        ]
-        for probability, deed in deeds:
-            if self._random.random() < probability:
+        deeds: dict[Callable[[], Awaitable[None]], float] = {
+            self._go_offline: 0.002 * len(self._view.chargers),
+            self._correct_sessions: 0.002 * len(self._view.chargers),
+            self._cut_storage: 0.01,
+            self._freeze_storage: 0.005,
+            self._kill_the_host: 0.01,
+            self._rotate: 0.02,
+        }
+        if not self._once:
+            self._once = dict(zip(self._random.sample(range(15, 15 + 2 * len(deeds)), len(deeds)), deeds, strict=True))
+        self._minutes += 1
+        for deed, probability in deeds.items():
+            if self._random.random() < probability or self._once.get(self._minutes) == deed:
                 self._deeds[deed.__name__.strip("_")] += 1
                 await deed()
         await self._pass(STEP_SECONDS)
@@ -194,7 +200,7 @@ class Storm:
         if charger in self._away or charger in self._asleep:
             return
         await self._stack.simulator.go_offline(charger)
-        if self._random.random() < 0.05:
+        if not self._asleep or self._random.random() < 0.05:
             self._asleep.append(charger)
         else:
             now = (await self._stack.simulator.clock()).now

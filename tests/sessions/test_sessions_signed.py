@@ -9,7 +9,7 @@ from shared.observations.folding import fold as fold_observations
 from shared.observations.observation import Observation
 from shared.sessions.energy import intervals_of
 from shared.sessions.flags import Flag
-from shared.sessions.view import Source
+from shared.sessions.view import Event, Source
 from shared.storage.installations import Installation
 from simulator.faults import Fault
 from tests.conftest import MONDAY_MORNING
@@ -94,4 +94,17 @@ async def test_what_the_meter_signed_stands_over_charge_history(site: CloudSite)
 async def test_a_meter_that_does_not_sign_is_said_to_be_unsigned(cloud_site: CloudSite) -> None:
     session_id = await cloud_site.charge()
     await cloud_site.reconcile()
-    assert (await cloud_site.view(session_id)).signature == "unsigned"
+    view = await cloud_site.view(session_id)
+    assert view.signature == "unsigned"
+    assert not any(fact.event == Event.ASSESSED for fact in view.timeline)
+
+
+async def test_a_document_that_should_have_been_signed_is_found_out_by_the_key(site: CloudSite) -> None:
+    await observe_key(site)
+    site.world.charger(site.chargers[0]).meter_key = None
+    session_id = await site.charge()
+    await site.reconcile()
+    view = await site.view(session_id)
+    assert (view.signature, view.source, view.energy_kwh) == ("unsigned", Source.CHARGE_HISTORY, 11.0)
+    (assessment,) = [fact.data for fact in view.timeline if fact.event == Event.ASSESSED]
+    assert assessment["findings"] == ["The charger's meter has a key to sign with, and did not sign this."]
