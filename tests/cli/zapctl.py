@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import signal
 import termios
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -54,6 +55,7 @@ class Zapctl:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            preexec_fn=_heed_interrupts,
         )
         try:
             yield process
@@ -115,7 +117,7 @@ class Zapctl:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            preexec_fn=_take_the_terminal if own else os.setsid,
+            preexec_fn=_take_the_terminal if own else _leave_the_terminal,
         )
         os.close(theirs)
         deadline = asyncio.get_running_loop().call_later(self._longest_seconds, process.kill)
@@ -129,9 +131,19 @@ class Zapctl:
             ours.close()
 
 
+def _heed_interrupts() -> None:
+    """In the new process: what runs in the background of a shell, as the tests may, is started deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _leave_the_terminal() -> None:
+    _heed_interrupts()
+    os.setsid()
+
+
 def _take_the_terminal() -> None:
     """In the new process: the terminal is its own, so that it can be asked there, and interrupted by Ctrl-C."""
-    os.setsid()
+    _leave_the_terminal()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
