@@ -21,7 +21,7 @@ _ROWS = 100
 _TRANSACTION_BYTES = 2 * 1024 * 1024
 """Of lines: half of the 4 MiB that a transaction may have, since each row gets a header of its own there."""
 _AT_ONCE = 16
-_TRIES = 3
+_TRIES = 5
 
 
 async def pages(service: TableServiceClient, kept: Kept) -> AsyncIterator[list[bytes]]:

@@ -1,17 +1,18 @@
 """A night's backup by the app's timer, a restore by zapctl, and an app on the restored account that answers alike."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from devhost.stack import HOOK_CREDENTIAL, Host, Ports, Stack
+from devhost.stack import HOOK_CREDENTIAL, Host, Ports, Stack, running_stack
 from simulator.shapes import InstallationView
 from tests.answers import differences, every_answer
 from tests.api.inside import add_site
 from tests.cli.zapctl import Zapctl
+from tests.conftest import MONDAY_MORNING
 
 pytestmark = pytest.mark.xdist_group("backup")
 
@@ -19,6 +20,13 @@ pytestmark = pytest.mark.xdist_group("backup")
 async def run_timer(host: Host, name: str) -> None:
     async with httpx.AsyncClient(headers={"x-functions-key": host.master_key}, timeout=120) as client:
         (await client.post(f"{host.url}/admin/functions/{name}", json={"input": ""})).raise_for_status()
+
+
+@pytest.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
+    """A stack of its own: all there is in it is asked for, twice."""
+    async with running_stack(tmp_path / "stack", ports=Ports.free(), start=MONDAY_MORNING) as running:
+        yield running
 
 
 async def test_a_restored_account_gives_the_same_answers(
