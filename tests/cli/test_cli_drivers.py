@@ -1,6 +1,5 @@
 """People are entered, looked up by their names, handed out and erased; erasing is asked for first."""
 
-import asyncio
 import json
 import stat
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from cli.exits import Exit
 from devhost.stack import Stack
-from tests.cli.zapctl import SCRIPT, Zapctl
+from tests.cli.zapctl import Zapctl
 
 pytestmark = pytest.mark.xdist_group("cli")  # one stack for all of them
 
@@ -94,15 +93,6 @@ async def test_an_export_for_which_there_is_no_room_leaves_nothing_behind(
 ) -> None:
     """A limit on how large a file may get is as a disk without room; the file that was there before stays."""
     (tmp_path / "kari.json").write_text("former")
-    process = await asyncio.create_subprocess_shell(
-        f"ulimit -f 0; trap '' XFSZ; exec {SCRIPT} drivers export '{kari}' kari.json",
-        cwd=zapctl.folder,
-        env=zapctl.environment,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, err = await process.communicate()
-    assert (process.returncode, err.decode()) == (
-        Exit.NOT_DONE,
-        "zapctl: kari.json cannot be written: File too large\n",
-    )
+    ended = await zapctl.in_shell(f"ulimit -f 0; trap '' XFSZ; zapctl drivers export '{kari}' kari.json")
+    assert (ended.code, ended.err) == (Exit.NOT_DONE, "zapctl: kari.json cannot be written: File too large\n")
     assert exports_in(tmp_path) == {"kari.json": "former"}

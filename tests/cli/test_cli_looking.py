@@ -14,7 +14,7 @@ from cli.exits import Exit
 from devhost.stack import Stack
 from tests.cable import cable_to
 from tests.cli.conftest import describe
-from tests.cli.zapctl import SCRIPT, Zapctl
+from tests.cli.zapctl import STDOUT_IS_FULL, Zapctl
 
 pytestmark = pytest.mark.xdist_group("cli")  # one stack for all of them
 
@@ -252,12 +252,5 @@ async def test_while_storage_is_down_the_app_is_unavailable(running: Stack, tmp_
 )
 async def test_a_stdout_that_takes_no_more_is_told_in_one_line(zapctl: Zapctl, command: str) -> None:
     """/dev/full is as a disk without room."""
-    process = await asyncio.create_subprocess_shell(
-        f"{SCRIPT} {command} > /dev/full",
-        cwd=zapctl.folder,
-        env=zapctl.environment,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, err = await process.communicate()
-    assert process.returncode == Exit.NOT_DONE
-    assert err.decode() == "zapctl: stdout cannot be written: No space left on device; the file is not whole\n"
+    ended = await zapctl.in_shell(f"zapctl {command} > /dev/full")
+    assert (ended.code, ended.err) == (Exit.NOT_DONE, STDOUT_IS_FULL)

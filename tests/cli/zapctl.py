@@ -17,6 +17,7 @@ from typing import Any
 from devhost.stack import ROOT
 
 SCRIPT = ROOT / "zapctl"
+STDOUT_IS_FULL = "zapctl: stdout cannot be written: No space left on device; the file is not whole\n"
 _KEPT = {"PATH", "HOME", "LANG"}
 _LONGEST_SECONDS = 180
 """After so long a command is taken to hang."""
@@ -69,6 +70,16 @@ class Zapctl:
         async with self.started(*arguments) as process, asyncio.timeout(self._longest_seconds):
             out, err = await process.communicate(stdin.encode())
         return Ended(process.returncode or 0, out.decode(), err.decode())
+
+    async def in_shell(self, command: str) -> Ended:
+        """A line of a shell in which `zapctl` is ours, with stdout where the line sends it."""
+        line = f'zapctl() {{ {SCRIPT} "$@"; }}; {command}'
+        process = await asyncio.create_subprocess_shell(
+            line, cwd=self.folder, env=self.environment, stderr=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(self._longest_seconds):
+            _, err = await process.communicate()
+        return Ended(process.returncode or 0, "", err.decode())
 
     async def on_terminal(self, *arguments: str, answers: Sequence[tuple[str, str]] = (), columns: int = 200) -> Ended:
         """Run on a terminal of its own; each of `answers` is typed when its question is on the screen. All that is on

@@ -16,7 +16,7 @@ from aiohttp import web
 from cli.exits import Exit
 from devhost.stack import Stack
 from tests.cli.conftest import describe
-from tests.cli.zapctl import SCRIPT, Zapctl
+from tests.cli.zapctl import STDOUT_IS_FULL, Zapctl
 from tests.exports.conftest import INSTALLATION, NAME, Log
 
 OF_THE_NIGHT = ("--from", "2025-10-26", "--to", "2025-10-27")
@@ -124,15 +124,8 @@ async def test_where_no_file_can_be_none_is_made(zapctl: Zapctl, log: Log, out: 
 
 async def test_a_stdout_that_takes_no_more_is_told_and_no_fault_of_zapctl(zapctl: Zapctl, log: Log) -> None:
     """/dev/full is as a disk without room."""
-    process = await asyncio.create_subprocess_shell(
-        f"{SCRIPT} sessions export {' '.join(OF_THE_NIGHT)} > /dev/full",
-        cwd=zapctl.folder,
-        env=zapctl.environment,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, err = await process.communicate()
-    assert process.returncode == Exit.NOT_DONE
-    assert err.decode() == "zapctl: stdout cannot be written: No space left on device; the file is not whole\n"
+    ended = await zapctl.in_shell(f"zapctl sessions export {' '.join(OF_THE_NIGHT)} > /dev/full")
+    assert (ended.code, ended.err) == (Exit.NOT_DONE, STDOUT_IS_FULL)
 
 
 @pytest.fixture
