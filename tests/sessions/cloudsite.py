@@ -1,18 +1,25 @@
 """The app and a simulated ZapCloud that live in one time, with an installation of both: charge, and let it be read."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
-from functions.services import Services
+from functions.services import Services, build
 from shared.access.card import token_id
+from shared.observations.folding import fold
+from shared.observations.observation import Observation
 from shared.sessions.view import SessionView
 from shared.storage.authorizations import Claim
+from shared.storage.installations import Installation
 from shared.storage.session_index import SessionEntry
 from shared.storage.tokens import Token
-from simulator.app import Simulator
+from simulator.app import Options, Simulator, serve
 from simulator.client import SimulatorClient
-from tests.conftest import IDENTITY_KEY, MONDAY_MORNING
+from tests.conftest import IDENTITY_KEY, MONDAY_MORNING, HandClock, settings_for
 
 HOUR = 3600
+USERNAME, PASSWORD = "owner@example.test", "simulated"
+_PRO, _PUBLIC_KEY = 1, 981
 
 
 class CloudSite:
@@ -22,6 +29,20 @@ class CloudSite:
         self.services = services
         self.installation = installation
         self.chargers = list(self.world.installations[installation].circuits[0].charger_ids)
+
+    async def sign(self) -> None:
+        """Go on at an installation with one charger, whose meter signs (Pro MID)."""
+        view = await self.client.add_installation("Signed", 1, device_type=_PRO)
+        await self.services.installations.put(Installation(id=view.id))
+        await self.services.directory.reload(view.id)
+        self.installation, self.chargers = view.id, [view.chargers[0].id]
+
+    async def observe_key(self, of_charger: str = "", hours: float = 0) -> None:
+        """The charger tells its meter's public key, or another's."""
+        key = self.world.charger(of_charger or self.chargers[0]).states[_PUBLIC_KEY].value
+        told_at = MONDAY_MORNING + timedelta(hours=hours)
+        observation = Observation(self.chargers[0], _PUBLIC_KEY, told_at, key, device_type=_PRO)
+        await self.services.streams.intake.keep(fold([observation]))
 
     async def charge(self, charger: int = 0, hours: float = 1.0, power_kw: float = 11.0) -> str:
         """A session nobody tells us of; answers with its id."""
@@ -81,3 +102,17 @@ class CloudSite:
         )
         assert len({entry.session_id for entry in page.items}) == len(page.items), "a session is listed twice"
         return {entry.session_id: entry for entry in page.items}
+
+
+@asynccontextmanager
+async def running_cloud_site(connection_string: str, clock: HandClock, seed: int) -> AsyncIterator[CloudSite]:
+    options = Options(
+        port=0, seed=seed, start=MONDAY_MORNING, clock_file=clock.path, username=USERNAME, password=PASSWORD
+    )
+    async with serve(options) as running, SimulatorClient(running.url) as client:
+        account = {"zapcloud_url": running.url, "zapcloud_username": USERNAME, "zapcloud_password": PASSWORD}
+        services = build(settings_for(connection_string, clock, archived_sessions="read", **account))
+        installation = (await client.add_installation("Garage", 3)).id
+        await services.installations.put(Installation(id=installation))
+        yield CloudSite(running, client, services, installation)
+        await services.close()

@@ -1,42 +1,23 @@
 """What meters signed is checked with the key the charger tells, and counts where the signature is valid."""
 
-from datetime import timedelta
-
 import pytest
 
 from shared.billing.local_clock import Interval
-from shared.observations.folding import fold as fold_observations
-from shared.observations.observation import Observation
 from shared.sessions.energy import intervals_of
 from shared.sessions.flags import Flag
 from shared.sessions.view import Event, Source
-from shared.storage.installations import Installation
 from simulator.faults import Fault
-from tests.conftest import MONDAY_MORNING
 from tests.sessions.cloudsite import HOUR, CloudSite
 
 
 @pytest.fixture
 async def site(cloud_site: CloudSite) -> CloudSite:
-    """Its only charger has a meter that signs (Pro MID)."""
-    view = await cloud_site.client.add_installation("Signed", 1, device_type=1)
-    await cloud_site.services.installations.put(Installation(id=view.id))
-    cloud_site.installation, cloud_site.chargers = view.id, [view.chargers[0].id]
-    await cloud_site.services.directory.reload(view.id)
+    await cloud_site.sign()
     return cloud_site
 
 
-async def observe_key(site: CloudSite, of_charger: str = "", hours: float = 0) -> None:
-    """The charger tells its key, or another's."""
-    key = site.world.charger(of_charger or site.chargers[0]).states[981].value
-    told_at = MONDAY_MORNING + timedelta(hours=hours)
-    await site.services.streams.intake.keep(
-        fold_observations([Observation(site.chargers[0], 981, told_at, key, device_type=1)])
-    )
-
-
 async def test_a_valid_signature_is_found_with_the_key_the_charger_tells(site: CloudSite) -> None:
-    await observe_key(site)
+    await site.observe_key()
     session_id = await site.charge(hours=1.5)
     await site.reconcile()
     view = await site.view(session_id)
@@ -51,7 +32,7 @@ async def test_without_a_key_it_is_said_so_and_looked_at_again_once_there_is_one
     session_id = await site.charge()
     await site.reconcile()
     assert (await site.view(session_id)).signature == "no-key"
-    await observe_key(site)
+    await site.observe_key()
     await site.client.advance(25 * HOUR)
     await site.reconcile()
     assert (await site.view(session_id)).signature == "valid"
@@ -60,7 +41,7 @@ async def test_without_a_key_it_is_said_so_and_looked_at_again_once_there_is_one
 async def test_a_broken_signature_counts_for_nothing_and_is_told(
     site: CloudSite, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await observe_key(site)
+    await site.observe_key()
     await site.client.set_faults({"signature-broken": Fault(next=1)})
     session_id = await site.charge()
     await site.reconcile()
@@ -72,18 +53,18 @@ async def test_a_broken_signature_counts_for_nothing_and_is_told(
 
 async def test_a_signature_judged_by_a_wrong_key_is_judged_again_by_the_right_one(site: CloudSite) -> None:
     other = await site.client.add_installation("Other", 1, device_type=1)
-    await observe_key(site, other.chargers[0].id)
+    await site.observe_key(other.chargers[0].id)
     session_id = await site.charge()
     await site.reconcile()
     assert (await site.view(session_id)).signature == "invalid"
-    await observe_key(site, hours=1)
+    await site.observe_key(hours=1)
     await site.client.advance(25 * HOUR)
     await site.reconcile()
     assert (await site.view(session_id)).signature == "valid"
 
 
 async def test_what_the_meter_signed_stands_over_charge_history(site: CloudSite) -> None:
-    await observe_key(site)
+    await site.observe_key()
     await site.client.set_faults({"signed-differs": Fault(next=1)})
     session_id = await site.charge()
     await site.reconcile()
@@ -100,7 +81,7 @@ async def test_a_meter_that_does_not_sign_is_said_to_be_unsigned(cloud_site: Clo
 
 
 async def test_a_document_that_should_have_been_signed_is_found_out_by_the_key(site: CloudSite) -> None:
-    await observe_key(site)
+    await site.observe_key()
     site.world.charger(site.chargers[0]).meter_key = None
     session_id = await site.charge()
     await site.reconcile()
