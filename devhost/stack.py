@@ -138,9 +138,7 @@ class Stack:
         with what it found. Raises httpx.HTTPStatusError where it fails, StackError where they do not listen."""
         before, replaced = self.streams.details(), await self._instance()
         self.streams.known_keys()
-        async with httpx.AsyncClient(headers={"x-functions-key": self.host.master_key}, timeout=60) as client:
-            url = f"{self.host.url}/admin/functions/refresh_credentials"
-            (await client.post(url, json={"input": ""})).raise_for_status()
+        await self.host.run_timer("refresh_credentials")
         await self.wait_for_listeners(replaced if self.streams.details() != before else "")
 
     async def wait_for_listeners(self, replaced: str = "", *, or_refused: bool = False) -> None:

@@ -10,8 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from devhost.stack import Host, Ports, Stack
 from functions.services import Services
 from tests.api.inside import add_site, message
@@ -82,9 +80,7 @@ async def test_the_credentials_of_a_stream_are_followed_without_being_told(
     own = {"tables": connection_string, "secrets_file": str(tmp_path / "secrets.json")}
     async with host_with(stack, "credentials-health-host", {"harbour": {"installation": site.id}}, **own) as host:
         assert (await details(host))["credentials"] == []
-        async with httpx.AsyncClient(headers={"x-functions-key": host.master_key}, timeout=60) as admin:
-            answer = await admin.post(f"{host.url}/admin/functions/refresh_credentials", json={"input": ""})
-            answer.raise_for_status()
+        await host.run_timer("refresh_credentials")
         found = await details(host)
         login, stream = found["credentials"]
         now = (await stack.simulator.clock()).now.isoformat().replace("+00:00", "Z")

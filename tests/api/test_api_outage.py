@@ -45,7 +45,7 @@ async def test_the_hooks_answer_by_policy_and_nothing_acknowledged_is_lost(
         assert (await management.get("/health")).status_code == 503
         await cable.mend()
         assert (await zapcloud.post("/hooks/session-end", json=end)).status_code == 200
-        await run_sweep(host)
+        await host.run_timer("sweep")
         session = (await management.get(f"/sessions/{allowed}")).json()
         assert (session["driver"], session["energyKwh"], session["outage"]) == ("Kari", 6.5, True)
     await host.process.stop()
@@ -65,13 +65,7 @@ async def test_a_host_killed_in_the_outage_loses_nobodys_session(stack: Stack, c
     end = {"SessionId": allowed, "SessionStart": now, "SessionEnd": now, "Energy": 3.25}
     async with stack.host.caller(HOOK_CREDENTIAL, stack.hook_password) as zapcloud:
         assert (await zapcloud.post("/hooks/session-end", json=end)).status_code == 200
-    await run_sweep(stack.host)
+    await stack.host.run_timer("sweep")
     async with stack.host.management() as management:
         session = (await management.get(f"/sessions/{allowed}")).json()
     assert (session["driver"], session["chargerId"], session["energyKwh"]) == ("Ola", body["chargerId"], 3.25)
-
-
-async def run_sweep(host: Host) -> None:
-    async with httpx.AsyncClient(headers={"x-functions-key": host.master_key}, timeout=60) as admin:
-        answer = await admin.post(f"{host.url}/admin/functions/sweep", json={"input": ""})
-    assert answer.status_code == 202

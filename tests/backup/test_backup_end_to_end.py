@@ -4,10 +4,9 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from devhost.stack import HOOK_CREDENTIAL, Host, Ports, Stack, running_stack
+from devhost.stack import HOOK_CREDENTIAL, Ports, Stack, running_stack
 from simulator.shapes import InstallationView
 from tests.answers import differences, every_answer
 from tests.api.inside import add_site
@@ -15,11 +14,6 @@ from tests.cli.zapctl import Zapctl
 from tests.conftest import MONDAY_MORNING
 
 pytestmark = pytest.mark.xdist_group("backup")
-
-
-async def run_timer(host: Host, name: str) -> None:
-    async with httpx.AsyncClient(headers={"x-functions-key": host.master_key}, timeout=120) as client:
-        (await client.post(f"{host.url}/admin/functions/{name}", json={"input": ""})).raise_for_status()
 
 
 @pytest.fixture
@@ -36,7 +30,7 @@ async def test_a_restored_account_gives_the_same_answers(
     site = await add_site(stack, "Backed up", 4)
     await charge(stack, site)
     app = await stack.start_host("backing", Ports.free().host, {"ZAPBRIDGE_BACKUPS": kept})
-    await run_timer(app, "backup")
+    await app.run_timer("backup")
     before = await every_answer(app)
     assert sum("/sessions/" in path for path in before) >= 6
 

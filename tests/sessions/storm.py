@@ -18,18 +18,17 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from random import Random
-from typing import Any
 
-import httpx
 import msgspec
 
-from devhost.stack import HOOK_CREDENTIAL, Host, Ports, Site, Stack, running_stack, storage_connection_string
+from devhost.stack import HOOK_CREDENTIAL, Ports, Site, Stack, running_stack, storage_connection_string
 from simulator.faults import Fault
 from simulator.models import Session
 from simulator.shapes import InstallationView
 from simulator.visits import Plug, Visit
 from tests.cable import Cable, cable_to
 from tests.sessions.accounting import Account, account
+from tests.sessions.afterwards import MINUTE_SECONDS, days_later, log_of, restart_host
 from tests.sessions.restoring import differences_after_restore
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
@@ -63,8 +62,8 @@ DEEDS = (
 DRIVERS = 300
 REFUSED = 0.03
 """The share of those who come with a card that nobody knows."""
-STEP_SECONDS = 60.0
-DAY_SECONDS = 86400.0
+CALM_SECONDS = 600.0
+LONGEST_BACKUP_SECONDS = 600
 SETTINGS = {
     "ZAPBRIDGE_HOOK_BUDGET_SECONDS": "2",
     "ZAPBRIDGE_ARCHIVED_SESSIONS": "read",
@@ -92,7 +91,6 @@ class Storm:
         self._asleep: list[str] = []
         self._away: dict[str, datetime] = {}
         self._hits: dict[str, int] = {}
-        self._late: Host
         self._minutes = 0
         self._once: dict[int, Callable[[], Awaitable[None]]] = {}
         self._deeds: Counter[str] = Counter()
@@ -106,13 +104,14 @@ class Storm:
         each = ceil(sessions * (1 + REFUSED) / len(self._view.chargers))
         await simulator.schedule(*(self._visit(charger.id, list(cards), each) for charger in self._view.chargers))
         await self._until_all_have_left(sessions)
-        await self._aftermath()
-        log = [entry async for entry in self._log()]
+        await self._calm_down()
+        host = await days_later(self._stack, self._settings, self._asleep, self._say)
+        log = await log_of(host, self._view.id)
         truth = await simulator.sessions()
         result = account(truth, log, {f"nfc-{card}": driver for card, driver in cards.items()})
         self._say("the log is held against the truth; now a backup is made, and restored")
-        await self._fire("backup")
-        otherwise = await differences_after_restore(self._stack, self._late, self._say)
+        await host.run_timer("backup", LONGEST_BACKUP_SECONDS)
+        otherwise = await differences_after_restore(self._stack, host, self._say)
         given_up = sum(session.status == "given-up" for session in truth)
         return msgspec.structs.replace(
             result,
@@ -189,7 +188,7 @@ class Storm:
             if self._random.random() < probability or self._once.get(self._minutes) == deed:
                 self._deeds[deed.__name__.strip("_")] += 1
                 await deed()
-        await self._pass(STEP_SECONDS)
+        await self._pass(MINUTE_SECONDS)
 
     async def _pass(self, seconds: float) -> None:
         await self._stack.simulator.advance(seconds)
@@ -242,73 +241,20 @@ class Storm:
         await asyncio.wait([minute], timeout=self._random.uniform(0, 1))
         await self._stack.host.process.stop(9)
         await minute
-        await self._start_host()
-
-    async def _start_host(self, **settings: str) -> None:
-        stack = self._stack
-        stack.host = await stack.start_host("host", stack.ports.host, self._settings | settings)
-        await stack.simulator.attach_host(stack.host.url, stack.host.master_key)
+        await restart_host(self._stack, self._settings)
 
     async def _rotate(self) -> None:
         await self._stack.simulator.revoke_tokens()
         await self._stack.simulator.rotate_messaging(self._view.id)
 
-    async def _aftermath(self) -> None:
-        """Nothing fails any more. The chargers that slept come back days later, and a day after that everything that
-        ZapCloud knows was read again, and asked for."""
+    async def _calm_down(self) -> None:
+        """Nothing fails any more, and the chargers that were away are back."""
         self._say(f"the storm is over; {len(self._asleep)} chargers stay offline for three days")
         self._hits = {name: fault.hits for name, fault in (await self._stack.simulator.faults()).items()}
         await self._stack.simulator.set_faults({})
         for charger in self._away:
             await self._stack.simulator.go_online(charger)
-        await self._pass(600)
-        await self._silence_timers()
-        await self._days(3, readings=1)
-        self._say("the chargers that slept are back")
-        for charger in self._asleep:
-            await self._stack.simulator.go_online(charger)
-        await self._days(1.5, readings=2)
-        self._say("what ZapCloud never knew is asked for")
-        for _ in range(62):
-            await self._stack.simulator.advance(STEP_SECONDS)
-            await self._fire("sweep")
-
-    async def _silence_timers(self) -> None:
-        """From now on timers run when they are fired: all of them, minute by minute for days, would find nothing."""
-        stack = self._stack
-        late = await stack.start_host("late", Ports.free().host, self._settings)
-        async with httpx.AsyncClient(base_url=late.url, headers={"x-functions-key": late.master_key}) as admin:
-            functions = (await admin.get("/admin/functions")).json()
-        timers = [
-            one["name"]
-            for one in functions
-            if any(binding["type"] == "timerTrigger" for binding in one["config"]["bindings"])
-        ]
-        await stack.host.process.stop()
-        await self._start_host(**{f"AzureWebJobs.{name}.Disabled": "true" for name in timers})
-        self._late = late
-
-    async def _days(self, days: float, *, readings: int) -> None:
-        for _ in range(readings):
-            await self._stack.simulator.advance(days * DAY_SECONDS / readings)
-            await self._fire("reconcile")
-
-    async def _fire(self, timer: str) -> None:
-        headers = {"x-functions-key": self._late.master_key}
-        async with httpx.AsyncClient(base_url=self._late.url, headers=headers, timeout=600) as admin:
-            (await admin.post(f"/admin/functions/{timer}", json={"input": ""})).raise_for_status()
-
-    async def _log(self) -> Any:
-        async with self._stack.host.management() as management:
-            parameters = {"installation": self._view.id, "from": "2026-02-01T00:00:00Z", "limit": "1000"}
-            cursor: str | None = ""
-            while cursor is not None:
-                page = (
-                    await management.get("/sessions", params=parameters | ({"cursor": cursor} if cursor else {}))
-                ).json()
-                for entry in page["items"]:
-                    yield entry
-                cursor = page["cursor"]
+        await self._pass(CALM_SECONDS)
 
 
 def _may_be_corrected(session: Session) -> bool:
