@@ -116,11 +116,9 @@ class Erasures:
 
     async def _has_token(self, erasure: Erasure) -> bool:
         tokens = next(one for one in self._places.all if one.name == "Tokens")
-        rows = await tokens.page(None)
-        while rows:
+        async for rows in tokens.pages():
             if self._places.telling(tokens, _person(erasure), rows):
                 return True
-            rows = await tokens.page((rows[-1].partition, rows[-1].key)) if len(rows) == tokens.size else []
         return False
 
     async def _begin(self, driver_id: str, before: StoredErasure | None) -> StoredErasure:

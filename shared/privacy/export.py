@@ -39,14 +39,11 @@ class PersonExport:
         person = person_of(self._identity_key, driver_id, driver)
         held: dict[str, list[Held]] = {}
         for place in self._places.all:
-            after, rows = None, await place.page(None)
             found = held.setdefault(place.name, [])
-            while rows:
+            async for rows in place.pages():
                 telling = self._places.telling(place, person, rows)
                 person = await self._places.learnt(place, person, telling)
                 found += telling
-                after = rows[-1].partition, rows[-1].key
-                rows = await place.page(after) if len(rows) == place.size else []
         ids = [row.partition for row in held["Sessions"]] + [row.content["sessionId"] for row in held["SessionIndex"]]
         bodies = [row.key.removeprefix(_BODY_PREFIX) for row in held["Quarantine"] if row.key.startswith(_BODY_PREFIX)]
         return {

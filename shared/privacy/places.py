@@ -5,7 +5,7 @@ refused and unknown cards their numbers, which are then looked for in what charg
 read.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shared.privacy.identity import marks_in
@@ -49,6 +49,13 @@ class Place(NamedTuple):
     page: Callable[[Position | None], Awaitable[list[Held]]]
     size: int = _PAGE
     free: bool = False
+
+    async def pages(self) -> AsyncIterator[list[Held]]:
+        """All of it, page by page."""
+        rows = await self.page(None)
+        while rows:
+            yield rows
+            rows = await self.page((rows[-1].partition, rows[-1].key)) if len(rows) == self.size else []
 
 
 class Places:

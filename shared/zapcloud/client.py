@@ -288,15 +288,22 @@ class ZapCloud:
                 base_url=self._base_url, timeout=_TIMEOUT_SECONDS, headers={"User-Agent": _USER_AGENT}
             )
         try:
-            try:
-                return await self._http.request(method, path, **options)
-            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-                if method != "GET":
-                    raise
-                # a kept connection may be closed at the other end just as it is used again
-                return await self._http.request(method, path, **options)
+            return await _sent(self._http, method, path, **options)
         except httpx.HTTPError as error:
             raise ZapCloudUnavailable(f"ZapCloud did not answer ({type(error).__name__})") from error
+
+
+async def _sent(http: "httpx.AsyncClient", method: str, path: str, **options: Any) -> "httpx.Response":
+    """What is only read is asked for once more where the connection breaks: one that was kept may be closed by the
+    other end just as it is used again."""
+    import httpx
+
+    try:
+        return await http.request(method, path, **options)
+    except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+        if method != "GET":
+            raise
+    return await http.request(method, path, **options)
 
 
 def _instant_text(instant: datetime) -> str:
