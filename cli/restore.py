@@ -107,4 +107,5 @@ def _told(manifest: Manifest, found: list[Difference]) -> dict[str, object]:
 
 def _differences_view(found: list[Difference]) -> RenderableType:
     shown = ((one.kind, one.table, one.partition, one.key) for one in found[:_MOST_SHOWN])
-    return lines(Rows(("", "Table", "Partition", "Row"), shown), f"{counted(len(found), 'row')} differ.")
+    rest = "The app's timers rest until nothing differs; docs/backup.md says how to begin anew."
+    return lines(Rows(("", "Table", "Partition", "Row"), shown), f"{counted(len(found), 'row')} differ.", rest)

@@ -23,21 +23,22 @@ class Upgrade:
     def __init__(self, schema: Schema, steps: Mapping[int, Step]) -> None:
         self._schema = schema
         self._steps = steps
-        self._fitting = False
         self._done = False
 
-    async def require_fitting(self) -> None:
-        """Raises ConfigurationError where a newer version of the app wrote the tables; asks storage until it is sure,
-        which is once."""
-        if not self._fitting:
-            version = await self._schema.version()
-            if version > SCHEMA_VERSION:
-                told = f"the tables have schema version {version}, this app knows {SCHEMA_VERSION}"
-                raise ConfigurationError(f"{told}; deploy the newer app again")
-            self._fitting = True
+    async def restoring(self) -> str | None:
+        """The backup that is being restored into the tables, None where none is. Raises ConfigurationError where a
+        newer version of the app wrote them. Asks storage each time: a restore begins, and changes the version, while
+        the app runs."""
+        standing, mark = await self._schema.standing_and_restore()
+        if standing.version > SCHEMA_VERSION:
+            told = f"the tables have schema version {standing.version}, this app knows {SCHEMA_VERSION}"
+            raise ConfigurationError(f"{told}; deploy the newer app again")
+        self._done = standing.version == SCHEMA_VERSION
+        return mark.backup if mark else None
 
     async def advance(self) -> None:
-        """One run's share of what is left to do; nothing, and no request to storage, once all is done."""
+        """One run's share of what is left to do; nothing, and no request to storage, where `restoring` saw that all is
+        done."""
         if self._done:
             return
         standing = await self._schema.standing()

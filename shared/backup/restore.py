@@ -2,7 +2,7 @@
 
 Before a row is written the whole backup is read and its digests are compared. How far the writing came is kept in a row
 of the account, so that an interrupted restore goes on; rows that were written already are written again, to the same
-effect.
+effect. While that row is there the app's timers rest (`functions/timed.py`).
 """
 
 import asyncio
@@ -19,24 +19,14 @@ from shared.backup.contents import KEPT, Kept
 from shared.backup.entities import key_of, lines_of
 from shared.backup.manifest import Manifest, Part, backup_of, decode, digest, manifest_blob
 from shared.errors import BackupUnusable, Conflict
-from shared.storage.codec import from_properties, to_properties
-from shared.storage.schema import SCHEMA_VERSION, Schema, Standing
+from shared.storage.schema import SCHEMA_VERSION, RestoreMark, Schema, Standing
 from shared.storage.table import Tables
 
 type Advance = Callable[[int], None]
 """Told of each number of rows that were done."""
 
-_PARTITION, _KEY = "upkeep", "restore"
 _KNOWN_TABLES = {kept.table for kept in KEPT}
 _PROJECTIONS = (Kept("SessionIndex"),)
-
-
-class Mark(msgspec.Struct, frozen=True, rename="camel"):
-    """A restore under way: of which backup, how many of its parts are written, and whether all was found equal."""
-
-    backup: str
-    parts: int = 0
-    equal: bool = False
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -69,7 +59,7 @@ class Restore:
         self._container = container
         self._tables = tables
         self._manifest = manifest
-        self._marks = tables["Credentials"]
+        self._schema = Schema(tables)
 
     def require_known(self) -> None:
         """Raises BackupUnusable where a newer version of the app made the backup."""
@@ -86,11 +76,10 @@ class Restore:
                 raise BackupUnusable(f"{part.blob} has another number of rows than the manifest says")
             advance(part.rows)
 
-    async def begun(self, *, resume: bool) -> Mark | None:
+    async def begun(self, *, resume: bool) -> RestoreMark | None:
         """Make sure that the account is empty, or, to `resume`, that this very restore was begun there, and then return
         how far it came. Changes nothing. Raises Conflict."""
-        row = await self._marks.get(_PARTITION, _KEY)
-        mark = from_properties(Mark, row.properties) if row else None
+        mark = await self._schema.restore()
         if mark and resume:
             if mark.backup != self._manifest.backup:
                 raise Conflict(f"what was begun in that account is the restore of {mark.backup}")
@@ -104,21 +93,21 @@ class Restore:
                 raise Conflict(f"the account is not empty: table {kept.table} has rows; nothing was changed")
         return None
 
-    async def begin(self, *, resume: bool) -> Mark:
+    async def begin(self, *, resume: bool) -> RestoreMark:
         """Make the tables and the mark of this restore, or find those of the one to `resume`; returns how far it came.
         Raises Conflict as `begun` does."""
         if mark := await self.begun(resume=resume):
             return mark
         await make(self._tables.service(), (kept.table for kept in (*KEPT, *_PROJECTIONS)))
-        mark = Mark(self._manifest.backup)
-        await self._put(mark)
+        mark = RestoreMark(self._manifest.backup)
+        await self._schema.put_restore(mark)
         return mark
 
     async def write(self, done: int, advance: Advance) -> None:
         """Write all parts after the first `done`."""
         for number, part in enumerate(self._manifest.parts[done:], done + 1):
             await write(self._tables.service(), part.table, await self._lines(part))
-            await self._put(Mark(self._manifest.backup, number))
+            await self._schema.put_restore(RestoreMark(self._manifest.backup, number))
             advance(part.rows)
 
     async def differences(self, advance: Advance) -> AsyncIterator[Difference]:
@@ -132,15 +121,12 @@ class Restore:
 
     async def found_equal(self) -> None:
         """Remember it: what is completed from now on, the backup does not have."""
-        await self._put(Mark(self._manifest.backup, len(self._manifest.parts), equal=True))
+        await self._schema.put_restore(RestoreMark(self._manifest.backup, len(self._manifest.parts), equal=True))
 
     async def complete(self) -> None:
         """From now on the account is one like any other, of the schema version that the backup has."""
-        await Schema(self._tables).put(Standing(version=self._manifest.schema_version))
-        await self._marks.delete(_PARTITION, _KEY)
-
-    async def _put(self, mark: Mark) -> None:
-        await self._marks.upsert(_PARTITION, _KEY, to_properties(mark))
+        await self._schema.put(Standing(version=self._manifest.schema_version))
+        await self._schema.end_restore()
 
     async def _rows_of(self, parts: Iterable[Part], advance: Advance) -> AsyncIterator[bytes]:
         for part in parts:
