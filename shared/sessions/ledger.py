@@ -133,13 +133,24 @@ class Ledger:
         return view
 
     async def _draw(self, view: SessionView, listed_at: datetime | None, seen: frozenset[str]) -> None:
-        if any(fact.event != Event.REPLACES for fact in view.timeline):
-            entry = _entry(view, listed_at or self._clock())
-            await self._index.put(entry)
-            for place in _places(view.timeline) - {view.installation_id}:
-                await self._index.forget(entry, place)
+        """The entry last of all: a session is known as stored by what its entry says, and whatever a crash keeps from
+        being done before is done when it is heard of again.
+
+        Where only a caller of the end hook says where the session was, or nobody, others may learn of it meanwhile and
+        list it elsewhere; so it is read once more.
+        """
         if view.replaced_by and view.replaced_by not in seen:
             await self.project(view.replaced_by, seen | {view.session_id})
+        while any(fact.event != Event.REPLACES for fact in view.timeline):
+            entry = _entry(view, listed_at or self._clock())
+            for place in _places(view.timeline) - {view.installation_id}:
+                await self._index.forget(entry, place)
+            await self._index.put(entry)
+            if _is_surely_there(view):
+                break
+            drawn, (view, listed_at) = view, await self._read(view.session_id)
+            if view.installation_id == drawn.installation_id:
+                break
 
     async def _list_new(self) -> None:
         try:
@@ -220,6 +231,12 @@ def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
 def _is_unresolved(view: SessionView) -> bool:
     """An end, figures, or the driver of an outage's session may yet be found by the sweep."""
     return view.status in OPEN | AWAITING_FIGURES or (not view.start_known and is_outage_id(view.session_id))
+
+
+def _is_surely_there(view: SessionView) -> bool:
+    """Whether the installation of a session is known from more than an end hook, whose caller may err."""
+    stating = (fact for fact in view.timeline if fact.data.get("installationId") and fact.source != Source.END_HOOK)
+    return next(stating, None) is not None
 
 
 def _places(facts: tuple[Fact, ...]) -> set[str | None]:
