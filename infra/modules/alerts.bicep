@@ -198,6 +198,15 @@ var alerts = [
     dimension: ''
     query: loadTextContent('../queries/alert-backup-missing.kql')
   }
+  {
+    name: 'upkeep-failing'
+    title: 'The work of a timer keeps failing'
+    severity: 3
+    every: 'PT1H'
+    window: 'PT6H'
+    dimension: 'work'
+    query: loadTextContent('../queries/alert-upkeep-failing.kql')
+  }
 ]
 
 resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert in alerts: {

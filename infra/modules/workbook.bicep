@@ -159,6 +159,12 @@ var panels = [
     query: loadTextContent('../queries/backups.kql')
   }
   {
+    name: 'upkeep'
+    title: 'Timers that fail or rest, and erasures that cannot go on'
+    visualization: 'table'
+    query: loadTextContent('../queries/upkeep.kql')
+  }
+  {
     name: 'warnings'
     title: 'All warnings'
     visualization: 'table'

@@ -84,6 +84,15 @@ def faults_of(query: Query) -> Iterator[str]:
 @functools.cache
 def function_names() -> frozenset[str]:
     """The functions of the app that a route or a timer starts, which are the names of requests."""
+    return _started_by("route") | timer_names()
+
+
+@functools.cache
+def timer_names() -> frozenset[str]:
+    return _started_by("timer_trigger")
+
+
+def _started_by(trigger: str) -> frozenset[str]:
     return frozenset(
         function.name
         for path in (ROOT / "functions").glob("*.py")
@@ -92,5 +101,5 @@ def function_names() -> frozenset[str]:
         for decorator in function.decorator_list
         if isinstance(decorator, ast.Call)
         and isinstance(decorator.func, ast.Attribute)
-        and decorator.func.attr in {"route", "timer_trigger"}
+        and decorator.func.attr == trigger
     )

@@ -9,7 +9,7 @@ import pytest
 from tests.infra.bicep import sources
 from tests.infra.deployment import Deployed
 from tests.monitoring.deployed import DEPLOYMENT, RULES, RUNBOOK_URL, alert_name, charts, severities
-from tests.monitoring.kusto import QUERIES, parsed
+from tests.monitoring.kusto import QUERIES, parsed, timer_names
 from tests.monitoring.runbook import RUNBOOK, anchors_of
 
 ASKED_FOR = {
@@ -30,6 +30,7 @@ ASKED_FOR = {
     "backup-missing",
     "sessions-not-read",
     "signature-invalid",
+    "upkeep-failing",
 }
 SECONDS = {"M": 60, "H": 3600, "D": 86400}
 LENGTHS_AZURE_TAKES = {"PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H"}
@@ -74,8 +75,20 @@ def test_the_workbook_shows_what_was_asked_for() -> None:
         "backup.completed",
         "reconcile.completed",
         "session.signature_invalid",
+        "upkeep.failed",
+        "upkeep.resting",
+        "driver.erasure_failed",
     }
     assert {"p50Ms", "p95Ms", "p99Ms"} <= parsed()["authorizations"].columns.keys()
+
+
+def test_work_that_fails_is_told_of_whatever_timer_does_it() -> None:
+    told = {event for name, query in parsed().items() if name.startswith("alert-") for event in query.events}
+    assert told >= {"upkeep.failed", "driver.erasure_failed", "backup.failed"}
+    crashing = set(parsed()["alert-upkeep-failing"].functions)
+    assert crashing == timer_names() - {"sweep", "backup", "refresh_constants"}
+    assert {"sweep.completed"} == set(parsed()["alert-app-not-running"].events)
+    assert set(parsed()["upkeep"].functions) == timer_names()
 
 
 def test_every_query_is_used_once() -> None:
@@ -124,4 +137,4 @@ def test_it_is_told_apart_by_a_column_of_its_query(rule: Deployed) -> None:
     names = {one["name"] for one in dimensions}
     assert dimensions == [{"name": name, "operator": "Include", "values": ["*"]} for name in names]
     assert all(columns[name] == "string" for name in names)
-    assert {"installation", "stream", "hook"} & columns.keys() == names
+    assert {"installation", "stream", "hook", "work"} & columns.keys() == names
