@@ -18,7 +18,7 @@ from shared.clock import Clock
 from shared.errors import Conflict, ZapbridgeError
 from shared.privacy.identity import driver_id as identity_of
 from shared.privacy.lasting import KNOWN_FOR
-from shared.privacy.person import Person, person_of
+from shared.privacy.person import Person, person_erased, person_of
 from shared.privacy.places import FORMER, Held, Place, Places
 from shared.privacy.redaction import changed, erased_state
 from shared.sessions.ledger import Ledger
@@ -117,7 +117,7 @@ class Erasures:
     async def _has_token(self, erasure: Erasure) -> bool:
         tokens = next(one for one in self._places.all if one.name == "Tokens")
         async for rows in tokens.pages():
-            if self._places.telling(tokens, _person(erasure), rows):
+            if self._places.telling(tokens, person_erased(erasure), rows):
                 return True
         return False
 
@@ -135,6 +135,7 @@ class Erasures:
             begun_at=now,
             marks=tuple(sorted(marks)),
             texts=tuple(sorted(person.texts)),
+            since=before.erasure.since if before else {},
             stage=self._places.all[0].name,
         )
         stored = await self._drivers.set_erasure(erasure, before.etag if before else None)
@@ -155,9 +156,9 @@ class Erasures:
         if place is None:
             return await self._round_ended(stored)
         rows = await place.page(erasure.reached)
-        person = _person(erasure)
+        person = person_erased(erasure)
         found = self._places.telling(place, person, rows)
-        knowing = _knowing(erasure, await self._places.learnt(place, person, found))
+        knowing = _knowing(erasure, await self._places.learnt(place, person, rows, found))
         if knowing != erasure:  # written down before the rows that taught it are gone
             kept = await self._drivers.set_erasure(knowing, stored.etag)
             if kept is None:
@@ -202,14 +203,14 @@ class Erasures:
     async def _redact_claims(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
         """A claim stays, since it says which session runs; its session is written down before it loses the name, which
         may make it the pseudonym's at once."""
-        table, person, passed = self._tables["Authorizations"], _person(erasure), 0
+        table, person, passed = self._tables["Authorizations"], person_erased(erasure), 0
         for row in found:
             if row.key.startswith(_GRANT_PREFIX):
                 await table.delete(row.partition, row.key)
                 continue
             while stored := await table.get(row.partition, row.key):
                 claim = from_properties(Claim, stored.properties)
-                if claim.driver == erasure.pseudonym or not person.is_named_in(self._identity_key, stored.properties):
+                if claim.driver == erasure.pseudonym or not person.is_told_of_in(self._identity_key, stored.properties):
                     break
                 was_passed = await self._is_passed(claim.session_id, erasure)
                 await self._ledger.authorized(claim)
@@ -239,12 +240,11 @@ class Erasures:
     async def _redact_session(self, session_id: str, erasure: Erasure) -> bool:
         """True if it was the person's. What comes later to a session of theirs tells nothing of anybody; in another's
         session, only what named the person is redacted."""
-        person = _person(erasure)
+        person = person_erased(erasure)
         while (record := await self._sessions.read(session_id)).head:
             view = await self._ledger.view(session_id)
-            whose = {"driver": view.driver, "tokenId": view.token_id} if view else {}
             marked = record.head.erased_as == erasure.pseudonym
-            theirs = marked or person.is_named_in(self._identity_key, whose)
+            theirs = marked or (view is not None and person.charged(self._identity_key, view))
             naming = [fact for fact in record.facts if theirs or person.is_named_in(self._identity_key, fact.data)]
             as_whom = erasure.pseudonym if theirs else None
             if await self._sessions.restate(record.head, changed(naming, erasure.pseudonym), as_whom):
@@ -259,7 +259,7 @@ class Erasures:
 
     async def _clear_states(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
         """What a charger observed of the person or a card; a long value has a row of its own beside its text."""
-        table, person = self._tables["ChargerStates"], _person(erasure)
+        table, person = self._tables["ChargerStates"], person_erased(erasure)
         for row in found:
             kind, charger_id, *rest = row.key.split("|")
             if kind == "x" and rest[1:] == ["value"]:
@@ -302,14 +302,11 @@ async def _replace(table: Table, row: Held, properties: dict[str, object], etag:
     return True
 
 
-def _person(erasure: Erasure) -> Person:
-    return Person(frozenset(erasure.marks), frozenset(erasure.texts), frozenset(erasure.cards))
-
-
 def _knowing(erasure: Erasure, person: Person) -> Erasure:
     return msgspec.structs.replace(
         erasure,
         marks=tuple(sorted(person.marks)),
         texts=tuple(sorted(person.texts)),
         cards=tuple(sorted(person.cards)),
+        since=dict(person.since),
     )

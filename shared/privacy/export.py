@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.clock import Clock
-from shared.privacy.person import person_of
+from shared.privacy.person import Person, person_of
 from shared.privacy.places import FORMER, Held, Places
 from shared.sessions.ledger import Ledger
+from shared.sessions.view import SessionView
 from shared.storage.drivers import Drivers
 from shared.storage.quarantine import Quarantine
 from shared.storage.tokens import Tokens
@@ -42,7 +43,7 @@ class PersonExport:
             found = held.setdefault(place.name, [])
             async for rows in place.pages():
                 telling = self._places.telling(place, person, rows)
-                person = await self._places.learnt(place, person, telling)
+                person = await self._places.learnt(place, person, rows, telling)
                 found += telling
         ids = [row.partition for row in held["Sessions"]] + [row.content["sessionId"] for row in held["SessionIndex"]]
         bodies = [row.key.removeprefix(_BODY_PREFIX) for row in held["Quarantine"] if row.key.startswith(_BODY_PREFIX)]
@@ -51,12 +52,22 @@ class PersonExport:
             "driver": driver,
             "tokens": [token.token for row in held["Tokens"] if (token := await self._tokens.get(row.key))],
             "formerTokens": [row.key for row in held[FORMER]],
-            "sessions": [view for one in dict.fromkeys(ids) if (view := await self._ledger.view(one))],
+            "sessions": [
+                view
+                for one in dict.fromkeys(ids)
+                if (view := await self._ledger.view(one)) and self._is_told_of(person, view)
+            ],
             "authorizations": _rows(held["Authorizations"], "chargerId"),
             "decisions": _rows(held["Decisions"], "installationId"),
             "chargerStates": [_state(row) for row in held["ChargerStates"]],
             "quarantine": [item for one in bodies if (item := await self._quarantine.item(one))],
         }
+
+    def _is_told_of(self, person: Person, view: SessionView) -> bool:
+        """Whether a session is the person's, or somebody names them in it."""
+        return person.charged(self._identity_key, view) or any(
+            person.is_named_in(self._identity_key, fact.data) for fact in view.timeline
+        )
 
 
 def _rows(rows: Sequence[Held], partition: str) -> list[Mapping[str, Any]]:

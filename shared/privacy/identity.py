@@ -2,11 +2,10 @@
 
 A mark is an HMAC under the identity key, as a token's id is. Which of a fact's texts count: `driver`, and what ZapCloud
 calls the driver where we do not (`userName`, `tokenName`), are compared with the operator's own name for the person;
-`userEmail` and `userId` with the person's address and ZapCloud id; `tokenId` with the ids of the person's cards. A full
-name alone is none: people share names.
+`userEmail` and `userId` with the person's address and ZapCloud id; `holder` is such a mark itself. A full name alone is
+none: people share names. Nor is a card: it may have been another's before (`shared/privacy/person.py`).
 """
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import Any
@@ -34,21 +33,17 @@ def user_mark(identity_key: str, zaptec_user_id: str) -> str:
 
 
 def marks_in(identity_key: str, data: Mapping[str, Any]) -> dict[str, str]:
-    """The marks that a fact, a claim, a grant or an index entry carries, each with the text it stands for.
-
-    A token's id stands for itself, and counts only where no driver is named: a card may have been another's before. So
-    does a card's former holder, who is told by a mark alone."""
+    """The marks of whoever a fact, a claim, a grant or an index entry names, each with the text it stands for; a card's
+    former holder is told by a mark alone."""
     found = {}
     for name, kind in _KIND.items():
         if text := data.get(name):
             told = text.strip().lower() if kind == "email" else text.lower() if kind == "user" else text
             found[_mark(identity_key, kind, told)] = text
-    if (token := data.get("tokenId")) and not data.get("driver"):
-        found[token] = ""
     if holder := data.get("holder"):
         found[holder] = ""
     return found
 
 
 def _mark(identity_key: str, kind: str, text: str) -> str:
-    return hmac.new(identity_key.encode(), f"{kind}\0{text}".encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(identity_key.encode(), f"{kind}\0{text}".encode(), "sha256").hex()[:32]

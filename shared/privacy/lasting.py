@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.clock import Clock
 from shared.privacy.identity import marks_in
+from shared.privacy.person import Person, person_erased
 from shared.privacy.redaction import redacted_fact
 from shared.sessions.view import Event
 from shared.storage.cache import Cache
@@ -20,6 +21,8 @@ from shared.storage.table import Tables
 KNOWN_FOR = timedelta(seconds=30)
 """How long an instance may not have heard of an erasure yet."""
 _ALL = "all"
+
+type _Erased = tuple[Erasure, Person]
 
 
 class LastingErasure(Sessions):
@@ -33,10 +36,10 @@ class LastingErasure(Sessions):
         self._identity_key = identity_key
         self._anonymised = anonymised
 
-        async def load(_: str) -> list[Erasure]:
-            return await drivers.erasures()
+        async def load(_: str) -> list[_Erased]:
+            return [(erasure, person_erased(erasure)) for erasure in await drivers.erasures()]
 
-        self._erasures: Cache[str, list[Erasure]] = Cache(clock, KNOWN_FOR, load)
+        self._erasures: Cache[str, list[_Erased]] = Cache(clock, KNOWN_FOR, load)
 
     async def add(self, session_id: str, fact: Fact, listed_at: datetime) -> bool:
         """As `Sessions.add`. A fact from which nobody was erased is only stored while nobody was erased from the
@@ -63,10 +66,15 @@ class LastingErasure(Sessions):
             elif await self.add_beside(head, stated, pseudonym):
                 return False
 
-    def _pseudonym(self, fact: Fact, erasures: list[Erasure]) -> str | None:
-        marks, told = marks_in(self._identity_key, fact.data).keys(), told_of(fact)
+    def _pseudonym(self, fact: Fact, erasures: list[_Erased]) -> str | None:
+        named, told = marks_in(self._identity_key, fact.data), told_of(fact)
         return next(
-            (one.pseudonym for one in erasures if told < one.erased_at and not marks.isdisjoint(one.marks)), None
+            (
+                erasure.pseudonym
+                for erasure, person in erasures
+                if told < erasure.erased_at and (person.is_one_of(named) or person.had_card_in(fact.data))
+            ),
+            None,
         )
 
 

@@ -1,31 +1,79 @@
-"""Somebody who is looked for in the tables, and what becomes known of them on the way."""
+"""Somebody who is looked for in the tables, and what becomes known of them on the way.
 
-from collections.abc import Iterable, Mapping
+A card says whose a session is only where nothing names the driver, and only from the instant on from which the card is
+the person's.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from shared.privacy.identity import driver_id, email_mark, marks_in, user_mark
 from shared.privacy.redaction import mentions
-from shared.storage.drivers import Driver
+from shared.sessions.flags import Flag, flags_of
+from shared.sessions.view import SessionView
+from shared.storage.drivers import Driver, Erasure
 
 
 class Person(msgspec.Struct, frozen=True):
-    """`marks` are what the person is recognised by; `texts` and `cards` are names and card numbers in plain, as far as
-    they are known."""
+    """`marks` are what the person is recognised by, the ids of cards among them; `texts` and `cards` are names and card
+    numbers in plain, as far as they are known; `since` is from when on a card of `marks` is the person's, where it was
+    another's before."""
 
     marks: frozenset[str]
     texts: frozenset[str] = frozenset()
     cards: frozenset[str] = frozenset()
+    since: Mapping[str, datetime] = {}
+
+    def is_one_of(self, marks: Iterable[str]) -> bool:
+        return not self.marks.isdisjoint(marks)
 
     def is_named_in(self, identity_key: str, data: Mapping[str, Any]) -> bool:
-        return not self.marks.isdisjoint(marks_in(identity_key, data))
+        return self.is_one_of(marks_in(identity_key, data))
+
+    def is_told_of_in(self, identity_key: str, data: Mapping[str, Any]) -> bool:
+        """Whether a row or a fact, for itself, tells of the person: by naming them, or by their card alone."""
+        return self.is_named_in(identity_key, data) or self.had_card_in(data)
+
+    def had_card_in(self, data: Mapping[str, Any]) -> bool:
+        return not data.get("driver") and self._had(data.get("tokenId"), told_at(data))
+
+    def charged(self, identity_key: str, view: SessionView) -> bool:
+        """Whether a session is the person's: as its driver, or by their card where nobody is known to have been let in,
+        which says more than the user that ZapCloud names."""
+        if self.is_named_in(identity_key, {"driver": view.driver}):
+            return True
+        began = None if Flag.TIMES_UNRELIABLE in view.flags else view.start
+        return (view.driver is None or not view.start_known) and self._had(view.token_id, began)
 
     def is_mentioned_in(self, text: str) -> bool:
         return mentions(text, self.texts, self.cards)
 
-    def knowing(self, *, marks: Iterable[str] = (), texts: Iterable[str] = (), cards: Iterable[str] = ()) -> "Person":
-        return Person(self.marks | set(marks), self.texts | set(texts), self.cards | set(cards))
+    def knowing(
+        self,
+        *,
+        marks: Iterable[str] = (),
+        texts: Iterable[str] = (),
+        cards: Iterable[str] = (),
+        since: Mapping[str, datetime] | None = None,
+    ) -> "Person":
+        return Person(
+            self.marks | set(marks), self.texts | set(texts), self.cards | set(cards), {**self.since, **(since or {})}
+        )
+
+    def without(self, tokens: Collection[str]) -> "Person":
+        """The same but for cards that are another's by now."""
+        since = {token: instant for token, instant in self.since.items() if token not in tokens}
+        return msgspec.structs.replace(self, marks=self.marks.difference(tokens), since=since)
+
+    def _had(self, token_id: str | None, instant: datetime | None) -> bool:
+        """None is an instant that nobody knows for sure."""
+        if token_id is None or token_id not in self.marks:
+            return False
+        since = self.since.get(token_id)
+        return since is None or (instant is not None and instant >= since)
 
 
 def person_of(identity_key: str, identity: str, driver: Driver | None) -> Person:
@@ -38,3 +86,16 @@ def person_of(identity_key: str, identity: str, driver: Driver | None) -> Person
     marks += [user_mark(identity_key, driver.zaptec_user_id)] if driver.zaptec_user_id else []
     texts = (driver.driver, driver.name, driver.email, driver.phone, driver.zaptec_user_id)
     return person.knowing(marks=marks, texts=[text for text in texts if text])
+
+
+def person_erased(erasure: Erasure) -> Person:
+    """Who is erased, or was, as far as an erasure still knows them."""
+    return Person(frozenset(erasure.marks), frozenset(erasure.texts), frozenset(erasure.cards), erasure.since)
+
+
+def told_at(data: Mapping[str, Any]) -> datetime | None:
+    """When what a fact or a row tells of began, or when a card was shown; None where nobody knows for sure."""
+    if data.get("reliableClock") is False or Flag.TIMES_UNRELIABLE in flags_of(data.get("commitMetadata", 0)):
+        return None
+    told = data.get("start") or data.get("at") or data.get("lastSeen")
+    return datetime.fromisoformat(told) if isinstance(told, str) else told

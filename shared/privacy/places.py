@@ -5,7 +5,8 @@ refused and unknown cards their numbers, which are then looked for in what charg
 read.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.privacy.identity import marks_in
@@ -22,6 +23,8 @@ _BODIES = 10
 """A quarantined body may have 840 KiB."""
 FORMER = "former"
 """The place of the marks of those who had a card that is nobody's now; a part of table `Drivers`."""
+_CARDS = {"Tokens", FORMER}
+"""Their rows are cards, each with the one whose it is or was."""
 Position = tuple[str, str]
 
 
@@ -80,29 +83,37 @@ class Places:
         """Those of the rows that tell of the person."""
         if place.free:
             return [row for row in rows if person.is_mentioned_in(row.text)]
-        return [row for row in rows if person.is_named_in(self._identity_key, row.content)]
+        return [row for row in rows if person.is_told_of_in(self._identity_key, row.content)]
 
-    async def learnt(self, place: Place, person: Person, rows: Sequence[Held]) -> Person:
-        """What rows that tell of a person teach of them."""
+    async def learnt(self, place: Place, person: Person, rows: Sequence[Held], telling: Sequence[Held]) -> Person:
+        """What rows teach of a person, those that tell of them most of all."""
         if place.free:
             return person
         texts: set[str] = set()
-        marks: set[str] = set()
         cards: set[str] = set()
-        tokens: set[str] = set()
-        for row in rows:
+        tokens: dict[str, datetime | None] = {}
+        for row in telling:
             named = marks_in(self._identity_key, row.content)
             texts |= {text for mark, text in named.items() if mark in person.marks and text}
             if card := row.content.get("token"):
                 cards.add(card)
-            if place.name == "Tokens":
-                marks.add(row.key)
-            elif place.name == FORMER:
-                tokens.add(row.key)
-            elif token := row.content.get("tokenId"):
-                tokens.add(token)
-        marks |= {token for token in tokens - person.marks - marks if await self._tokens.get(token) is None}
-        return person.knowing(marks=marks, texts=texts, cards=cards)
+            if place.name in _CARDS:
+                tokens[row.key] = row.content.get("driverSince") or row.content.get("since")
+            elif (token := row.content.get("tokenId")) and token not in person.marks | tokens.keys():
+                tokens |= await self._if_theirs(token, person)
+        since = {token: instant for token, instant in tokens.items() if instant}
+        known = person.knowing(marks=tokens, texts=texts, cards=cards, since=since)
+        return known.without(_anothers(person, rows, tokens)) if place.name in _CARDS else known
+
+    async def _if_theirs(self, token_id: str, person: Person) -> dict[str, datetime | None]:
+        """A card of the person's sessions with the instant it is theirs from; nothing where somebody has it, or another
+        had it last."""
+        if await self._tokens.get(token_id) is not None:
+            return {}
+        former = await self._holders.of(token_id)
+        if former is None:
+            return {token_id: None}
+        return {token_id: former.since} if former.holder in person.marks else {}
 
     def _rows(self, table: str, size: int = _PAGE) -> Callable[[Position | None], Awaitable[list[Held]]]:
         async def page(after: Position | None) -> list[Held]:
@@ -120,3 +131,14 @@ class Places:
             Held(session_id, key, fact.data if fact else {"driver": erased_as} if erased_as else {})
             for session_id, key, fact, erased_as in await self._sessions.page(after, _PAGE)
         ]
+
+
+def _anothers(person: Person, rows: Sequence[Held], theirs: Collection[str]) -> set[str]:
+    """Cards that were the person's and are another's by now, or were since."""
+    return {
+        row.key
+        for row in rows
+        if row.key in person.marks
+        and row.key not in theirs
+        and (row.content.get("driver") or row.content.get("holder"))
+    }

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from shared.errors import Conflict
+from shared.errors import Conflict, StorageUnavailable
 from shared.storage.codec import from_properties, to_properties
 from shared.storage.table import Change, Tables
 
 _DRIVER, _ERASURE, _WORK, _RETENTION = "driver", "erasure", "work", "retention"
 _PAGE = 200
-_LISTS = ("marks", "texts", "cards")
+_LISTS = ("marks", "texts", "cards", "since")
 _CHUNK_CHARACTERS = 16 * 1024
 """Of which each may take two UTF-16 units; a property holds 32 Ki of those."""
 
@@ -36,7 +36,8 @@ class Driver(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An erasure under way or done. `marks` are HMACs of what the person is recognised by and stay for good; `texts`
-    and `cards` are that in plain, and are gone once it is done. A row has room for those of some nine thousand cards.
+    and `cards` are that in plain, and are gone once it is done. `since` is from when on a card of `marks` was the
+    person's, where it was another's before. A row has room for those of some nine thousand cards.
 
     `stage` and `reached` say how far it came, `begun_at` when its present round over all tables began.
     """
@@ -48,6 +49,7 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     marks: tuple[str, ...]
     texts: tuple[str, ...] = ()
     cards: tuple[str, ...] = ()
+    since: dict[str, datetime] = {}
     stage: str = ""
     reached: tuple[str, str] | None = None
     tokens: int = 0
@@ -134,4 +136,14 @@ def _erasure(properties: Mapping[str, Any]) -> Erasure:
     joined = {
         name: "".join(part for key, part in sorted(properties.items()) if key.startswith(name)) for name in _LISTS
     }
-    return from_properties(Erasure, {**properties, **{name: text for name, text in joined.items() if text}})
+    whole: dict[str, Any] = {**properties, **{name: text for name, text in joined.items() if text}}
+    if since := joined["since"]:
+        whole["since"] = _instants(since)
+    return from_properties(Erasure, whole)
+
+
+def _instants(text: str) -> dict[str, datetime]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, datetime])
+    except msgspec.MsgspecError as error:
+        raise StorageUnavailable(f"a stored Erasure cannot be read: {error}") from error

@@ -1,12 +1,15 @@
 """What counts as naming a person in foreign text, and what of a statement is left without them; no storage needed."""
 
 import json
+from typing import Any
 
 import pytest
 
 from shared.observations.observation import Observation, observation_from, text_of
 from shared.privacy.identity import driver_id, marks_in
+from shared.privacy.person import Person
 from shared.privacy.redaction import erased_state, mentions, redacted
+from shared.zapcloud.commit import Commit
 from tests.conftest import IDENTITY_KEY, MONDAY_MORNING
 
 READING = {"TM": "2026-03-02T06:00:00,000+0000 R", "TX": "B", "RV": 1.0, "RI": "1-0:1.8.0", "RU": "kWh", "ST": "G"}
@@ -61,8 +64,24 @@ def test_an_erased_state_is_newer_than_the_same_observation_and_older_than_the_n
     assert erased_state(erased) == erased
 
 
-def test_a_card_counts_as_its_present_drivers_only_where_no_driver_is_named() -> None:
-    kari, ola = driver_id(IDENTITY_KEY, "Kari"), driver_id(IDENTITY_KEY, "Ola")
-    assert set(marks_in(IDENTITY_KEY, {"driver": "Ola", "tokenId": "t" * 32})) == {ola}
-    assert set(marks_in(IDENTITY_KEY, {"tokenId": "t" * 32})) == {"t" * 32}
-    assert kari not in marks_in(IDENTITY_KEY, {"driver": "Ola", "tokenId": "t" * 32})
+def test_a_card_alone_names_nobody() -> None:
+    assert set(marks_in(IDENTITY_KEY, {"driver": "Ola", "tokenId": "t" * 32})) == {driver_id(IDENTITY_KEY, "Ola")}
+    assert marks_in(IDENTITY_KEY, {"tokenId": "t" * 32}) == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "is_theirs"),
+    [
+        ({"start": "2026-03-02T06:00:00Z"}, True),
+        ({"start": "2026-03-02T05:59:59Z"}, False),
+        ({"at": MONDAY_MORNING}, True),
+        ({"lastSeen": MONDAY_MORNING}, True),
+        ({"start": "2026-03-02T07:00:00Z", "reliableClock": False}, False),
+        ({"start": "2026-03-02T07:00:00Z", "commitMetadata": int(Commit.OFFLINE)}, False),
+        ({"start": "2026-03-02T07:00:00Z", "driver": "Ola"}, False),
+        ({}, False),
+    ],
+)
+def test_a_card_that_was_anothers_before_counts_from_an_instant_on(told: dict[str, Any], is_theirs: bool) -> None:
+    person = Person(frozenset({"t"}), since={"t": MONDAY_MORNING})
+    assert person.had_card_in({"tokenId": "t"} | told) is is_theirs
