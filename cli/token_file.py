@@ -3,8 +3,8 @@
 UTF-8, with a heading in any letter case and order, separated by commas, semicolons or tabs. A column that is missing
 leaves its field as it is stored; an empty cell clears it. A column whose heading begins with # is for people.
 
-Spreadsheets run a cell that begins with = + - @ as a formula, so those get an apostrophe in front, which reading takes
-away again (OWASP, "CSV Injection").
+What a spreadsheet would run as a formula gets an apostrophe in front, which reading takes away again
+(`shared/exports/formulas.py`).
 """
 
 import csv
@@ -18,6 +18,7 @@ import msgspec
 
 from shared.access.card import normalize
 from shared.errors import InvalidInput
+from shared.exports.formulas import as_it_was, safe
 from shared.identifiers import canonical_uuid
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _LONGEST_TEXT = 200
 _MOST_IDS = 200
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _YES, _NO = {"true", "yes", "1"}, {"false", "no", "0", ""}
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -95,7 +95,7 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
     bare.writerow(heading)
     for row in rows:
-        cells = [f"'{cell}" if _FORMULA.match(cell) else cell for cell in row]
+        cells = [safe(cell) for cell in row]
         (quoted if any(cell.startswith(" ") for cell in cells) else bare).writerow(cells)
     return file.getvalue()
 
@@ -136,7 +136,7 @@ def _rows(lines: "Reader", columns: Sequence[str | None]) -> tuple[list[Row], li
             if column is not None:
                 field, parse = _FIELDS[column]
                 try:
-                    given[field] = parse(cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell)
+                    given[field] = parse(as_it_was(cell))
                 except _WrongCell as error:
                     wrong.append(Fault(line, column, str(error)))
         if not wrong:

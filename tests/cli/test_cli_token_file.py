@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import string
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -117,17 +118,53 @@ def test_cp1252_is_told_how_to_be_saved() -> None:
     assert "CSV UTF-8" in fault.fault
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+47 123", "-", "@Ada", "'=1+1", "''@x", "\t=x", "'", "'s-Hertogenbosch"])
+NAMES = [
+    *("=1+1", "+47 123", "-", "@Ada", "'=1+1", "''@x", "\t=x", "'", "'s-Hertogenbosch"),
+    *(
+        "y;=1+1;z",
+        "y;'=1+1",
+        "y;''=1+1",
+        " =1+1",
+        "' =1+1",
+        "\uff1d1+1",
+        "a|\uff0b1",
+        'a "=1',
+        "\n=1",
+        "; '=1",
+        "O'H, -x",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_no_cell_is_run_by_a_spreadsheet_and_none_is_changed_for_good(name: str) -> None:
     card = Card(token="04A1B2C3", driver=name, label=name)
     text = write([card])
-    ((_, driver, label, *_),) = list(csv.reader(io.StringIO(text)))[1:]
+    ((_, driver, label, *_),) = list(csv.reader(io.StringIO(text, newline="")))[1:]
     assert not driver.startswith(("=", "+", "-", "@", "\t"))
     assert driver == label
     assert cards(text) == [card]
+    assert not formulas_in(text)
 
 
-_TRICKY = st.sampled_from(string.whitespace + ",;'\"=+-@#|\ufeff")
+SKIPPED = r"[\s\x00-\x1f\x7f\u200b\ufeff]*"
+STARTS_A_FORMULA = re.compile(rf"{SKIPPED}[=+\-@\uff1d\uff0b\uff0d\uff20]")
+
+
+def formulas_in(text: str) -> list[str]:
+    """What a spreadsheet would run that takes any of the usual separators for its own; quotes hold nothing together."""
+    return [piece for piece in re.split('[,;|"\t\r\n]', text) if STARTS_A_FORMULA.match(piece)]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["O'Hara", "'s-Hertogenbosch", "'", "''", "a;'b", "a;=1", " =1", "-5", "+47 123", "\uff1d1", "rock 'n' roll"],
+)
+def test_a_cell_that_somebody_typed_is_read_as_typed(cell: str) -> None:
+    assert [card.driver for card in cards(f'token,driver\n04A1B2C3,"{cell}"\n')] == [cell]
+
+
+_TRICKY = st.sampled_from(string.whitespace + ",;'\"=+-@#|\ufeff\uff1d\uff20\u200b\x00")
 _Texts = (
     st.none() | st.text(st.characters(codec="utf-8") | _TRICKY, min_size=1, max_size=20) | st.text(_TRICKY, min_size=1)
 )
@@ -153,9 +190,10 @@ _Cards = st.builds(
 
 @settings(max_examples=500)
 @given(st.lists(_Cards, max_size=5))
-def test_what_is_written_is_read_as_it_was(given_cards: list[Card]) -> None:
+def test_what_is_written_is_read_as_it_was_and_begins_no_formula(given_cards: list[Card]) -> None:
     text = write(given_cards)
     assert cards(text.encode("utf-8-sig")) == given_cards
+    assert not formulas_in(text)
 
 
 def test_a_faulty_line_is_no_row() -> None:

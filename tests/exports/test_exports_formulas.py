@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from shared.exports.formulas import as_it_was, safe
 from shared.exports.session_table import written
 from shared.exports.styles import STYLES, StyleName
 from shared.storage.session_index import SessionEntry
@@ -53,6 +54,14 @@ def test_a_text_begins_no_formula_and_is_otherwise_what_it_was(
         assert not cell.startswith(("\t", "\r", "\n"))
         assert not [piece for piece in BEGINS_A_CELL.split(cell) if STARTS_A_FORMULA.match(piece)]
         assert without_apostrophes_in_front(cell) == without_apostrophes_in_front(text)
+
+
+@given(text=texts)
+@example(text="' =1")
+@example(text=";'=1")
+@example(text="\t''=1")
+def test_it_can_be_told_what_the_text_was(text: str) -> None:
+    assert as_it_was(safe(text)) == text
 
 
 def without_apostrophes_in_front(text: str) -> str:
