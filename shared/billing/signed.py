@@ -13,7 +13,6 @@ import msgspec
 
 from shared.billing.ocmf import ERROR, GOOD, Document, MeterReading, is_signed_by, read_document
 from shared.billing.public_key import PublicKey, read_public_key
-from shared.billing.readings import SAME_ENERGY_KWH
 from shared.errors import InvalidInput
 
 _MOST_PLACES = 5
@@ -37,15 +36,13 @@ class Verdict(StrEnum):
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     """What a document is worth as evidence of a session.
 
-    `energy_kwh`, `begin` and `end` are the document's own. `same_session` is whether it names this session, and
-    `same_energy` whether its energy is the session's to within 2 Wh; None where that cannot be told. `findings` are
-    sentences about whatever is not as it should be; none names a card or a driver. `key_fingerprint` is that of the key
-    it was checked with.
+    `energy_kwh`, `begin` and `end` are the document's own. `same_session` is whether it names this session, None where
+    that cannot be told. `findings` are sentences about whatever is not as it should be; none names a card or a driver.
+    `key_fingerprint` is that of the key it was checked with.
     """
 
     verdict: Verdict
     same_session: bool | None = None
-    same_energy: bool | None = None
     energy_kwh: Decimal | None = None
     begin: datetime | None = None
     end: datetime | None = None
@@ -54,13 +51,12 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     key_fingerprint: str | None = None
 
 
-def assess(
-    document: str, *, session_id: str, energy_kwh: float | None, device_id: str | None, public_key: str | None
-) -> Assessment:
+def assess(document: str, *, session_id: str, device_id: str | None, public_key: str | None) -> Assessment:
     """Never raises: a document or a key that cannot be read is said to be so in the findings.
 
-    `energy_kwh` is what other sources say of the session, `device_id` the charger's serial, `public_key` that of its
-    meter in any form `read_public_key` takes; each None where it is not known.
+    `device_id` is the charger's serial, `public_key` that of its meter in any form `read_public_key` takes; each None
+    where it is not known. Whether other sources say the same of the session's energy is seen where it is folded, since
+    they may be heard of later.
     """
     try:
         read = read_document(document)
@@ -68,11 +64,9 @@ def assess(
         return Assessment(verdict=Verdict.UNREADABLE, findings=(_sentence(fault),))
     verdict, key, doubts = _verdict(document, read, public_key)
     same_session = read.session_id == session_id.lower() if read.session_id else None
-    same_energy = _is_same(read.energy_kwh, energy_kwh)
     return Assessment(
         verdict=verdict,
         same_session=same_session,
-        same_energy=same_energy,
         energy_kwh=read.energy_kwh,
         begin=read.begin.at if read.begin else None,
         end=read.end.at if read.end else None,
@@ -80,11 +74,6 @@ def assess(
         findings=(
             *doubts,
             *(["The document tells of another session."] if same_session is False else []),
-            *(
-                [f"The document says {read.energy_kwh} kWh, the session {energy_kwh} kWh."]
-                if same_energy is False
-                else []
-            ),
             *_faults_of_origin(read, device_id),
             *_faults_of_readings(read),
         ),
@@ -104,12 +93,6 @@ def _verdict(text: str, read: Document, public_key: str | None) -> tuple[Verdict
     if is_signed_by(text, key.der):
         return Verdict.VALID, key, []
     return Verdict.INVALID, key, [f"The charger's key ({key.curve}) did not make this signature ({read.algorithm})."]
-
-
-def _is_same(signed_kwh: Decimal | None, session_kwh: float | None) -> bool | None:
-    if signed_kwh is None or session_kwh is None:
-        return None
-    return abs(signed_kwh - Decimal(str(session_kwh))) <= SAME_ENERGY_KWH
 
 
 def _faults_of_origin(read: Document, device_id: str | None) -> Iterator[str]:

@@ -45,8 +45,9 @@ class Attribution:
 
     async def attribute(self, view: SessionView, identity: str) -> None:
         """Let the session belong to the driver of its card, unless we know who was let in; if the card was theirs then
-        already, and might charge then and there."""
-        if view.start_known or view.installation_id is None or view.charger_id is None:
+        already, and might charge then and there. Who was let in to a session that this one stands for does not count:
+        the card tells more."""
+        if view.has_own_start or view.installation_id is None or view.charger_id is None:
             return
         stored = await self._tokens.get(identity)
         began: datetime = view.start or self._clock()

@@ -1,13 +1,14 @@
 """A session's energy by interval of its installation's clock, from whichever source tells it in most detail."""
 
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
 from shared.billing.intervals import IntervalEnergy, energy_by_interval
 from shared.billing.local_clock import Interval
 from shared.billing.ocmf import read_document
-from shared.billing.readings import Reading, readings_of_details, readings_of_meter
+from shared.billing.readings import SAME_ENERGY_KWH, Reading, readings_of_details, readings_of_meter
 from shared.errors import InvalidInput
 from shared.sessions.view import Event, SessionView, Source
 
@@ -51,13 +52,20 @@ def _of_document(view: SessionView) -> tuple[Reading, ...]:
     return readings if len(readings) > _NO_MORE_THAN_THE_ENDS else ()
 
 
+def _is_same(stated_kwh: float | None, energy_kwh: float | None) -> bool:
+    """To within the Wh that a register was cut by, and the one that a sum was rounded by."""
+    if stated_kwh is None or energy_kwh is None:
+        return False
+    return abs(Decimal(str(stated_kwh)) - Decimal(str(energy_kwh))) <= SAME_ENERGY_KWH
+
+
 def _of_history(view: SessionView, start: datetime) -> tuple[Reading, ...]:
     told = [
         fact
         for fact in view.timeline
         if fact.event == Event.ENDED
         and fact.data.get("energyDetails")
-        and fact.data.get("energyKwh") == view.energy_kwh
+        and _is_same(fact.data.get("energyKwh"), view.energy_kwh)
     ]
     best = max(told, key=lambda fact: (len(fact.data["energyDetails"]), fact.key), default=None)
     if best is None:

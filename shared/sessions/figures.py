@@ -29,16 +29,19 @@ class Figures:
         self._ledger = ledger
         self._end_hook = end_hook
         self._zapcloud = zapcloud
+        self._last_minute: int | None = None
 
     async def run(self, unresolved: Mapping[str, Sequence[SessionEntry]]) -> None:
         """Each of the installations' unresolved sessions in its turn where there are many, each installation likewise;
         what is not answered now is asked for again. Raises StorageUnavailable."""
         now = self._clock()
         minute = int(now.timestamp()) // _MINUTE_SECONDS
+        passed = 1 if self._last_minute is None else minute - self._last_minute
+        self._last_minute = minute
         installation_ids = list(unresolved)
         first, left = minute % max(len(installation_ids), 1), _MAX_QUESTIONS
         for installation_id in (*installation_ids[first:], *installation_ids[:first]):
-            for entry in _to_ask_for(unresolved[installation_id], minute, now)[:left]:
+            for entry in _to_ask_for(unresolved[installation_id], minute, passed, now)[:left]:
                 left -= 1
                 try:
                     await self._ask_for(entry, installation_id, now)
@@ -57,13 +60,13 @@ class Figures:
             await self._ledger.never_began(entry.session_id)
 
 
-def _to_ask_for(unresolved: Sequence[SessionEntry], minute: int, now: datetime) -> list[SessionEntry]:
-    """Those of an installation's sessions whose turn it is in this minute."""
+def _to_ask_for(unresolved: Sequence[SessionEntry], minute: int, passed: int, now: datetime) -> list[SessionEntry]:
+    """Those of an installation's sessions whose turn it is in this minute, or was in those that `passed` up to it."""
     awaited = [one for one in unresolved if one.status in AWAITING_FIGURES and _age(one, now) >= _ASK_AFTER]
     open_long = [
         one
         for one in unresolved
-        if one.status in OPEN and _age(one, now) >= _LONG_OPEN and (int(one.session_id[:8], 16) - minute) % 60 == 0
+        if one.status in OPEN and _age(one, now) >= _LONG_OPEN and (minute - int(one.session_id[:8], 16)) % 60 < passed
     ]
     turn = minute * _MAX_QUESTIONS % max(len(awaited), 1)
     return [*open_long, *awaited[turn:], *awaited[:turn]]

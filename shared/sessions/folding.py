@@ -15,7 +15,7 @@ import msgspec
 
 from shared.billing.ocmf import digest_of, has_signature
 from shared.sessions.flags import Flag, flags_of, is_billable
-from shared.sessions.view import Event, SessionView, Source, Status
+from shared.sessions.view import STARTS, Event, SessionView, Source, Status
 from shared.storage.sessions import Fact
 from shared.zapcloud.commit import Commit
 
@@ -39,7 +39,7 @@ def fold(session_id: str, facts: tuple[Fact, ...], replaced: tuple[SessionView, 
     `replaced` are the sessions that this one stands for, if ZapCloud said so: whoever was let in then is let in here.
     """
     timeline = tuple(sorted(facts, key=lambda fact: (fact.at, fact.event == Event.ENDED, fact.key)))
-    start = max((fact for fact in timeline if fact.event in _STARTS), key=_by_start, default=None)
+    start = max((fact for fact in timeline if fact.event in STARTS), key=_by_start, default=None)
     statements = sorted((fact for fact in timeline if fact.event == Event.ENDED), key=_by_authority, reverse=True)
     place: dict[str, Any] = start.data if start else {"installationId": _place(statements)}
     installation_id = place.get("installationId")
@@ -48,9 +48,10 @@ def fold(session_id: str, facts: tuple[Fact, ...], replaced: tuple[SessionView, 
     document = _first("signedSession", stated)
     signed = max((fact for fact in timeline if _is_about(fact, document)), key=_by_verdict, default=None)
     about = [start.data, *stated] if start else stated
-    metered = signed.data.get("energyKwh") if signed and signed.data.get("counts") else None
+    documented = signed.data.get("energyKwh") if signed else None
+    metered = documented if signed and signed.data.get("counts") else None
     energy_kwh = metered if metered is not None and ends else _first("energyKwh", stated)
-    contradicted = any(_contradict(ends[0], fact) for fact in ends[1:]) or _is_off(metered, stated)
+    contradicted = any(_contradict(ends[0], fact) for fact in ends[1:]) or _is_off(documented, stated)
     taken_back = bool(stated) and _is_taken_back(stated[0])
     view = SessionView(
         session_id=session_id,
@@ -131,9 +132,6 @@ def _billed(view: SessionView, stated: list[dict[str, Any]]) -> SessionView:
     return msgspec.structs.replace(view, billable=billable, flags=tuple(sorted(flags)))
 
 
-_STARTS = frozenset({Event.AUTHORIZED, Event.ATTRIBUTED})
-
-
 def _by_start(fact: Fact) -> tuple[bool, str]:
     """An authorization counts more than what was found out afterwards."""
     return fact.event == Event.AUTHORIZED, fact.key
@@ -145,7 +143,7 @@ def _by_authority(fact: Fact) -> tuple[Any, ...]:
         _AUTHORITY.get(fact.source, 0),
         _is_taken_back(data),
         data.get("replacedBy") is not None,
-        not data.get("abandoned", False),
+        not _is_provisional(data),
         data.get("end") or "",
         data.get("energyKwh") or 0.0,
         data.get("signedSession") is not None,
@@ -197,12 +195,18 @@ def _is_about(fact: Fact, document: str | None) -> bool:
 
 def _contradict(one: Fact, other: Fact) -> bool:
     """What a source said before the charger had committed the session contradicts nothing that it said afterwards."""
-    provisional = other.source == one.source and other.data.get("abandoned", False)
+    provisional = other.source == one.source and _is_provisional(other.data)
     return not provisional and _differ(one.data, other.data)
 
 
-def _is_off(metered: float | None, stated: list[dict[str, Any]]) -> bool:
-    return metered is not None and bool(stated) and _differ({"energyKwh": metered}, stated[0])
+def _is_provisional(data: dict[str, Any]) -> bool:
+    """Whether a source closed the session before the charger had said how it ended."""
+    return bool(data.get("abandoned") or data.get("uncommitted"))
+
+
+def _is_off(documented: float | None, stated: list[dict[str, Any]]) -> bool:
+    """Whether a signed meter value, valid or not, says another energy than what else stands."""
+    return bool(stated) and _differ({"energyKwh": documented}, stated[0])
 
 
 def _status(events: set[str], *, ended: bool) -> Status:

@@ -212,6 +212,7 @@ def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
         unresolved=_is_unresolved(view),
         installation_id=view.installation_id,
         charger_id=view.charger_id,
+        token_id=view.token_id,
         driver=view.driver,
         start=view.start,
         end=view.end,

@@ -63,7 +63,7 @@ class MeterValues:
         serial, key = await self._keys.of(view.charger_id) if view.charger_id else (None, None)
         if not key and not has_signature(document):
             return
-        found = assess(document, session_id=view.session_id, energy_kwh=None, device_id=serial, public_key=key)
+        found = assess(document, session_id=view.session_id, device_id=serial, public_key=key)
         counts = found.verdict is Verdict.VALID and bool(found.same_session) and found.energy_kwh is not None
         data: dict[str, Any] = {
             "document": digest_of(document),

@@ -98,7 +98,7 @@ class ObservedSessions:
         if identity:
             known["tokenId"] = identity
         view = await self._end_hook.record(completed.report, Source.COMPLETED_SESSION, installation_id, known)
-        if identity and installation_id:
+        if identity:
             await self._attribution.attribute(view, identity)
 
     async def _is_from_before(self, installation_id: str, report: EndReport) -> bool:

@@ -17,6 +17,7 @@ from shared.sessions.meter import MeterValues
 from shared.sessions.view import Source
 from shared.storage.installations import Installation
 from shared.storage.session_index import SessionEntry, SessionIndex, instant_key, month_partition, months
+from shared.zapcloud.commit import Commit
 from shared.zapcloud.history import PastSession
 
 _AT_ONCE = 8
@@ -72,7 +73,7 @@ class PastSessions:
         """Whether this very statement is in the log, and nothing is left to be found out on account of it."""
         if entry is None:
             return False
-        left = (not entry.start_known and self._attribution.card_in(one.token_name)) or (
+        left = (not entry.start_known and (entry.token_id or self._attribution.card_in(one.token_name))) or (
             entry.signature in {None, Verdict.NO_KEY, Verdict.INVALID} and one.report.signed_session
         )
         drawn_from = entry.archived if source is Source.ARCHIVED_SESSIONS else entry.history
@@ -94,7 +95,7 @@ class PastSessions:
             await self._ledger.replaced(report.session_id, one.replaced_by, report.start)
         known = self._known_of(one)
         view = await self._end_hook.record(report, source, installation_id, known)
-        if card := known.get("tokenId"):
+        if card := known.get("tokenId") or (None if view.start_known else view.token_id):
             await self._attribution.attribute(view, card)
         await self._meter_values.look_at(view)
 
@@ -108,6 +109,7 @@ class PastSessions:
             "chargerId": one.charger_id,
             "commitMetadata": one.commit,
             "abandoned": one.abandoned or None,
+            "uncommitted": one.uncommitted or None,
             "replacedBy": one.replaced_by,
             "userId": one.user_id,
             "userName": one.user_name,
@@ -150,10 +152,12 @@ def spans(instants: Sequence[datetime], *, most: int) -> list[tuple[datetime, da
 
 def is_ours_to_log(one: PastSession, installation: Installation) -> bool:
     """Whether a session is over, and ended after we were told of its installation: what was before, others bill. By
-    ZapCloud's clock, since a charger's may be wrong."""
-    if one.report.end is None:
+    ZapCloud's clock, since a charger's may be wrong. One that was taken back or replaced may be without an end."""
+    ended_at = one.closed_at or one.report.end
+    if ended_at is None and not (one.replaced_by or (one.commit or 0) & Commit.VOID):
         return False
-    return installation.since is None or (one.closed_at or one.report.end) >= installation.since
+    over_at = ended_at or one.report.start
+    return installation.since is None or over_at is None or over_at >= installation.since
 
 
 def _tell_odd(installation_id: str, session_id: str, reason: str) -> None:

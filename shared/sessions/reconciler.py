@@ -1,7 +1,8 @@
 """Reads finished sessions from ZapCloud, so that none is missing whose end was never heard of.
 
-Charge history is read from where the last reading ended, less an overlap, and once a day for the last 35 days, since
-an offline charger tells of its sessions when it is back. After each page it is noted how far one came; where the
+Charge history is read from where the last reading ended, less an overlap, once a day for the last 35 days, since an
+offline charger tells of its sessions when it is back, and once a month for the last year, since it is asked for by the
+starts of sessions and a car may be plugged in for months. After each page it is noted how far one came; where the
 archive is read too, its cursor is. An installation that ZapCloud refuses does not keep the others waiting.
 """
 
@@ -23,6 +24,8 @@ from shared.zapcloud.history import PastSession
 
 DEEP = timedelta(days=35)
 _DEEP_EVERY = timedelta(days=1)
+_YEAR = timedelta(days=366)
+_YEAR_EVERY = timedelta(days=30)
 _OVERLAP = timedelta(days=2)
 """Longer than nearly all sessions: charge history is asked for by their starts, and a session is in it once it is
 over."""
@@ -66,9 +69,10 @@ class Reconciler:
             try:
                 await reading.begin()
                 await reading.recent()
-                if self._archive:
-                    await reading.archive()
                 await reading.deep()
+                await reading.year()
+                if self._archive:  # last, since an account may lack the right to it
+                    await reading.archive()
                 silent = 0
             except ZapCloudError as error:
                 silent = silent + 1 if isinstance(error, ZapCloudUnavailable) else 0
@@ -121,9 +125,22 @@ class _Reading:
         """Charge history of the last 35 days, once a day; what a run does not reach the next one goes on with."""
         if self._mark.deep_at and self._began - self._mark.deep_at < _DEEP_EVERY:
             return
-        since = max(self._began - DEEP, self._mark.deep_reached or self._began - DEEP)
-        if await self._pages(since, "deep_reached", anew=True):
+        if await self._pages(self._since(DEEP, self._mark.deep_reached), "deep_reached", anew=True):
             await self._note(deep_reached=None, deep_at=self._began)
+
+    async def year(self) -> None:
+        """Charge history of the last year, once a month, likewise; for the first time a month after the first reading,
+        before which there is nothing to be missed."""
+        if self._mark.year_at is None:
+            await self._note(year_at=self._began)
+            return
+        if self._began - self._mark.year_at < _YEAR_EVERY:
+            return
+        if await self._pages(self._since(_YEAR, self._mark.year_reached), "year_reached", anew=False):
+            await self._note(year_reached=None, year_at=self._began)
+
+    def _since(self, depth: timedelta, reached: datetime | None) -> datetime:
+        return max(self._began - depth, reached or self._began - depth)
 
     async def _pages(self, since: datetime, reached: str, *, anew: bool) -> bool:
         """Whether all that began at `since` or later was read; as long as pages come in order, the mark `reached` says

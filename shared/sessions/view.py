@@ -40,6 +40,9 @@ class Event(StrEnum):
     """Its signed meter value was looked at."""
 
 
+STARTS = frozenset({Event.AUTHORIZED, Event.ATTRIBUTED})
+
+
 class Status(StrEnum):
     AUTHORIZED = "authorized"
     CHARGING = "charging"
@@ -97,3 +100,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """Name the statements of charge history and of the archive that are part of this."""
     weight: int = 0
     timeline: tuple[Fact, ...] = ()
+
+    @property
+    def has_own_start(self) -> bool:
+        """Whether we know who was let in to this very session, and not only to one that it stands for."""
+        return any(fact.event in STARTS for fact in self.timeline)

@@ -27,6 +27,7 @@ class SessionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Something is still waited for: its end, its figures, or whose session it is."""
     installation_id: str | None = None
     charger_id: str | None = None
+    token_id: str | None = None
     driver: str | None = None
     start: datetime | None = None
     end: datetime | None = None

@@ -38,10 +38,11 @@ _BITS_OF_ARCHIVE = {
 class PastSession(msgspec.Struct, frozen=True, kw_only=True):
     """A session as ZapCloud lists it; `report.end` is None while it runs.
 
-    `closed_at` is when ZapCloud learnt that it was over, by its own clock. `commit` is its CommitMetadata, `abandoned`
-    where the charger never said how it ended; `user_name` is the full name of ZapCloud's own user, `token_name` what
-    that user calls the card; `energy_details` are instants and the energy in kWh since the instant before. `odd` names
-    what could not be read and was left out, and why.
+    `closed_at` is when ZapCloud learnt that it was over, by its own clock. `commit` is its CommitMetadata,
+    `uncommitted` where no instant tells that the charger has said how it ended, `abandoned` where it never will;
+    `user_name` is the full name of ZapCloud's own user, `token_name` what that user calls the card; `energy_details`
+    are instants and the energy in kWh since the instant before. `odd` names what could not be read and was left out,
+    and why.
     """
 
     report: EndReport
@@ -49,6 +50,7 @@ class PastSession(msgspec.Struct, frozen=True, kw_only=True):
     charger_id: str | None
     commit: int | None
     abandoned: bool
+    uncommitted: bool = False
     replaced_by: str | None = None
     user_id: str | None = None
     user_name: str | None = None
@@ -70,6 +72,7 @@ def read_history(item: Mapping[str, Any]) -> PastSession:
         closed_at=closed_at,
         commit=commit,
         abandoned=bool(closed_at and not committed_at and commit is not None and not commit & _COMMITTED),
+        uncommitted=not item.get("commitenddatetime"),
         signed=reader.text("signedsession", longest=None),
         user={name: reader.text(f"user{name}") for name in ("id", "fullname", "email")},
     )
@@ -81,8 +84,10 @@ def read_archived(item: Mapping[str, Any]) -> PastSession:
     user = _lowered(item.get("authorizeduser"))
     abandoned = item.get("externallyabandoned") is True
     bits = [bit for name, bit in _BITS_OF_ARCHIVE.items() if item.get(name) is True]
-    if not abandoned:
-        bits.append(Commit.OFFLINE if item.get("offline") is True else Commit.ONLINE)
+    if item.get("offline") is True:
+        bits.append(Commit.OFFLINE)
+    elif not abandoned:
+        bits.append(Commit.ONLINE)
     recognized_at, ended_at = reader.instant("recognizeddatetime"), reader.instant("enddatetime")
     return reader.past_session(
         end=ended_at or recognized_at,
@@ -109,6 +114,7 @@ class _Reader:
         closed_at: datetime | None,
         commit: int | None,
         abandoned: bool,
+        uncommitted: bool = False,
         signed: str | None,
         user: Mapping[str, str | None],
     ) -> PastSession:
@@ -130,6 +136,7 @@ class _Reader:
             charger_id=found["chargerid"],
             commit=commit,
             abandoned=abandoned,
+            uncommitted=uncommitted,
             replaced_by=found["replacedbysessionid"] if found["replacedbysessionid"] != session_id else None,
             user_id=user["id"],
             user_name=user["fullname"],

@@ -12,6 +12,7 @@ from shared.sessions.flags import Flag
 from shared.sessions.view import Source, Status
 from shared.storage.installations import Installation
 from shared.storage.reconciliation import Mark, Reconciliation
+from shared.zapcloud.client import ZapCloud, ZapCloudRefused
 from shared.zapcloud.hooks import EndReport
 from simulator.faults import Fault, FaultName
 from simulator.models import UserRole
@@ -116,6 +117,41 @@ async def test_an_installation_that_zapcloud_refuses_does_not_keep_the_others_wa
     session_id = await site.charge()
     await site.reconcile()
     assert session_id in await site.listed()
+
+
+async def test_an_archive_that_is_refused_does_not_keep_the_daily_reading_from_being_done(
+    site: CloudSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> None:
+        raise ZapCloudRefused(403)
+
+    monkeypatch.setattr(ZapCloud, "archived_sessions", refused)
+    await site.client.go_offline(site.chargers[0])
+    late = await site.charge()
+    for _ in range(4):
+        await site.client.advance(24 * HOUR)
+        await site.reconcile()
+    await site.client.go_online(site.chargers[0])
+    await site.client.advance(24 * HOUR)
+    await site.reconcile()
+    assert late in await site.listed()
+
+
+async def test_a_car_that_was_plugged_in_for_months_is_read_within_a_month(site: CloudSite) -> None:
+    await site.reconcile()
+    session_id = await site.charge(hours=24 * 50)
+    await site.reconcile()
+    assert (await site.view(session_id)).status is Status.ENDED
+
+
+async def test_an_open_session_whose_minute_a_long_sweep_missed_is_asked_after_by_the_next_one(site: CloudSite) -> None:
+    sessions = [await site.charge(number % 3, hours=4) for number in range(6)]
+    for session_id in sessions:
+        await site.let_in(session_id, "Kari", site.services.clock() - timedelta(hours=4))
+    for _ in range(31):
+        await site.services.sweep.run()
+        await site.client.advance(120)
+    assert {(await site.view(session_id)).status for session_id in sessions} == {Status.ENDED}
 
 
 async def test_a_session_that_is_open_for_long_is_asked_after_within_the_hour(site: CloudSite) -> None:

@@ -72,6 +72,15 @@ async def test_what_the_meter_signed_stands_over_charge_history(site: CloudSite)
     assert (view.signature, view.energy_kwh, view.contradicted) == ("valid", 12.234, True)
 
 
+async def test_a_document_nobody_can_check_that_says_another_energy_is_a_contradiction(site: CloudSite) -> None:
+    await site.client.set_faults({"signed-differs": Fault(next=1)})
+    session_id = await site.charge()
+    await site.reconcile()
+    view = await site.view(session_id)
+    assert (view.signature, view.energy_kwh, view.contradicted) == ("no-key", 11.0, True)
+    assert Flag.CONTRADICTED in (await site.listed())[session_id].flags
+
+
 async def test_a_meter_that_does_not_sign_is_said_to_be_unsigned(cloud_site: CloudSite) -> None:
     session_id = await cloud_site.charge()
     await cloud_site.reconcile()
