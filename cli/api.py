@@ -11,6 +11,9 @@ import msgspec
 from cli.exits import Exit, Failure
 
 _TIMEOUT_SECONDS = 60.0
+_LONGEST_SECONDS = 220.0
+"""Azure's load balancer ends a request after 230 s, however long a function may run (Microsoft Learn, "Azure Functions
+scale and hosting", function app timeout duration)."""
 _CONNECT_ATTEMPTS = 2
 _PAGE = 1000
 
@@ -49,6 +52,16 @@ class Api:
 
     async def get(self, path: str, **parameters: str) -> Any:
         return await self._call("GET", path, parameters)
+
+    async def get_at_length(self, path: str, *, otherwise: str) -> Any:
+        """What may take as long as Azure lets a request last; `otherwise` says what to do where that is not enough."""
+        try:
+            return await self._answer("GET", path, patience=httpx.Timeout(_TIMEOUT_SECONDS, read=_LONGEST_SECONDS))
+        except httpx.ReadTimeout as error:
+            told = f"the app needs longer for this than the {_LONGEST_SECONDS:.0f} s that Azure leaves a request"
+            raise Failure(Exit.UNAVAILABLE, f"{told}; {otherwise}") from error
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
 
     async def put(self, path: str, content: object) -> Any:
         return await self._call("PUT", path, content=content)
@@ -101,9 +114,22 @@ class Api:
         self, method: str, path: str, parameters: Mapping[str, str] | None = None, content: object = None
     ) -> Any:
         try:
-            response = await self._http.request(method, path, params=parameters, json=content)
+            return await self._answer(method, path, parameters, content)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        content: object = None,
+        patience: httpx.Timeout | None = None,
+    ) -> Any:
+        """Raises httpx.TransportError, too."""
+        response = await self._http.request(
+            method, path, params=parameters, json=content, timeout=patience or self._http.timeout
+        )
         if not response.is_success:
             raise _failure(response, self.url)
         try:

@@ -20,6 +20,12 @@ _Driver = Annotated[
     str, typer.Argument(metavar="DRIVER", help="What tokens and sessions call them, if they were entered; or their id.")
 ]
 
+_IN_PARTS = (
+    "try again while few cars charge, or take the sessions from `zapctl sessions export` month by month, and the cards "
+    "from `zapctl tokens export`"
+)
+"""What is left of an export where there are so many sessions that all of them cannot be read in one request."""
+
 
 @drivers.command("list")
 def list_drivers(
@@ -94,7 +100,7 @@ def export(
 
     async def do(app: App, output: Output) -> None:
         with output.progress("reading every table"):
-            held = await app.api.get(f"/drivers/{await _id_of(app, driver)}/export")
+            held = await app.api.get_at_length(f"/drivers/{await _id_of(app, driver)}/export", otherwise=_IN_PARTS)
         if file is None:
             output.result(held, lambda: Text(json.dumps(held, indent=2, ensure_ascii=False)))
             return
