@@ -58,6 +58,7 @@ def _faults(session: Session, entry: Mapping[str, Any], driver_of: Mapping[str, 
     flags = _flags(session)
     expected = {
         "status": "ended",
+        "installationId": session.installation_id,
         "chargerId": session.charger_id,
         "driver": driver_of.get(session.token or ""),
         "energyKwh": session.energy_kwh,

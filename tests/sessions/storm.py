@@ -106,7 +106,7 @@ class Storm:
         await self._until_all_have_left(sessions)
         await self._calm_down()
         host = await days_later(self._stack, self._settings, self._asleep, self._say)
-        log = await log_of(host, self._view.id)
+        log = await log_of(host)
         truth = await simulator.sessions()
         result = account(truth, log, {f"nfc-{card}": driver for card, driver in cards.items()})
         self._say("the log is held against the truth; now a backup is made, and restored")
