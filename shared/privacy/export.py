@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.clock import Clock
+from shared.privacy.foreign import states_in
 from shared.privacy.person import Person, person_of
 from shared.privacy.places import FORMER, Held, Places
 from shared.sessions.ledger import Ledger
@@ -42,7 +43,7 @@ class PersonExport:
         for place in self._places.all:
             found = held.setdefault(place.name, [])
             async for rows in place.pages():
-                telling = self._places.telling(place, person, rows)
+                telling = await self._places.telling(place, person, rows)
                 person = await self._places.learnt(place, person, rows, telling)
                 found += telling
         ids = [row.partition for row in held["Sessions"]] + [row.content["sessionId"] for row in held["SessionIndex"]]
@@ -59,9 +60,24 @@ class PersonExport:
             ],
             "authorizations": _rows(held["Authorizations"], "chargerId"),
             "decisions": _rows(held["Decisions"], "installationId"),
-            "chargerStates": [_state(row) for row in held["ChargerStates"]],
+            "chargerStates": [state for row in held["ChargerStates"] for state in self._states(person, row)],
             "quarantine": [item for one in bodies if (item := await self._quarantine.item(one))],
         }
+
+    def _states(self, person: Person, row: Held) -> list[Mapping[str, Any]]:
+        """Those of a charger's states that tell of the person."""
+        charger_id = row.key.split("|")[1]
+        return [
+            {
+                "installationId": row.partition,
+                "chargerId": charger_id,
+                "stateId": state_id,
+                "at": told.at,
+                "value": told.text,
+            }
+            for state_id, told in states_in(row.key, row.content).items()
+            if person.is_mentioned_in(self._identity_key, told)
+        ]
 
     def _is_told_of(self, person: Person, view: SessionView) -> bool:
         """Whether a session is the person's, or somebody names them in it."""
@@ -72,8 +88,3 @@ class PersonExport:
 
 def _rows(rows: Sequence[Held], partition: str) -> list[Mapping[str, Any]]:
     return [{partition: row.partition, **row.content} for row in rows]
-
-
-def _state(row: Held) -> Mapping[str, Any]:
-    """A row of a charger's states: those that tell of the person and the rest, as they are stored."""
-    return {"installationId": row.partition, "chargerId": row.key.split("|")[1], "states": row.content}

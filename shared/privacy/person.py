@@ -10,21 +10,20 @@ from typing import Any
 
 import msgspec
 
+from shared.privacy.foreign import Told
 from shared.privacy.identity import driver_id, email_mark, marks_in, user_mark
-from shared.privacy.redaction import mentions
+from shared.privacy.mentions import marks_told, names_any
 from shared.sessions.flags import Flag, flags_of
 from shared.sessions.view import SessionView
 from shared.storage.drivers import Driver, Erasure
 
 
 class Person(msgspec.Struct, frozen=True):
-    """`marks` are what the person is recognised by, the ids of cards among them; `texts` and `cards` are names and card
-    numbers in plain, as far as they are known; `since` is from when on a card of `marks` is the person's, where it was
-    another's before."""
+    """`marks` are what the person is recognised by, the ids of cards among them; `texts` are names in plain, as far as
+    they are known; `since` is from when on a card of `marks` is the person's, where it was another's before."""
 
     marks: frozenset[str]
     texts: frozenset[str] = frozenset()
-    cards: frozenset[str] = frozenset()
     since: Mapping[str, datetime] = {}
 
     def is_one_of(self, marks: Iterable[str]) -> bool:
@@ -48,20 +47,16 @@ class Person(msgspec.Struct, frozen=True):
         began = None if Flag.TIMES_UNRELIABLE in view.flags else view.start
         return (view.driver is None or not view.start_known) and self._had(view.token_id, began)
 
-    def is_mentioned_in(self, text: str) -> bool:
-        return mentions(text, self.texts, self.cards)
+    def is_mentioned_in(self, identity_key: str, told: Told) -> bool:
+        """Where no instant is known, a card counts whoever had it then."""
+        return names_any(told.text, self.texts) or any(
+            told.at is None or self._had(mark, told.at) for mark in self.marks & marks_told(identity_key, told.text)
+        )
 
     def knowing(
-        self,
-        *,
-        marks: Iterable[str] = (),
-        texts: Iterable[str] = (),
-        cards: Iterable[str] = (),
-        since: Mapping[str, datetime] | None = None,
+        self, *, marks: Iterable[str] = (), texts: Iterable[str] = (), since: Mapping[str, datetime] | None = None
     ) -> "Person":
-        return Person(
-            self.marks | set(marks), self.texts | set(texts), self.cards | set(cards), {**self.since, **(since or {})}
-        )
+        return Person(self.marks | set(marks), self.texts | set(texts), {**self.since, **(since or {})})
 
     def without(self, tokens: Collection[str]) -> "Person":
         """The same but for cards that are another's by now."""
@@ -90,7 +85,7 @@ def person_of(identity_key: str, identity: str, driver: Driver | None) -> Person
 
 def person_erased(erasure: Erasure) -> Person:
     """Who is erased, or was, as far as an erasure still knows them."""
-    return Person(frozenset(erasure.marks), frozenset(erasure.texts), frozenset(erasure.cards), erasure.since)
+    return Person(frozenset(erasure.marks), frozenset(erasure.texts), erasure.since)
 
 
 def told_at(data: Mapping[str, Any]) -> datetime | None:

@@ -1,14 +1,15 @@
 """Where the tables hold what tells of a person: page by page, which rows do, and what they teach of the person.
 
-The order matters: tokens teach the cards, their former holders and sessions the cards that were deleted since, and the
-refused and unknown cards their numbers, which are then looked for in what chargers observed and in what nobody could
-read.
+The order matters: tokens teach the cards, their former holders and sessions the cards that were deleted since, which
+are then looked for in what chargers observed and in what nobody could read.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from shared.privacy.foreign import Told, told_in_body, told_in_states
 from shared.privacy.identity import marks_in
 from shared.privacy.person import Person
 from shared.storage.former import FormerHolders
@@ -17,10 +18,10 @@ from shared.storage.table import Tables
 from shared.storage.tokens import Tokens
 
 _PAGE = 500
-_STATES = 50
-"""Each is held against every card of a person, which takes 10 ms at five thousand cards, and nothing else runs then."""
+_STATES = 200
+"""A row may have 60 KiB, and one of a long value 1 MiB."""
 _BODIES = 10
-"""A quarantined body may have 840 KiB."""
+"""A quarantined body may have 840 KiB, of which the pieces take half a second to recognise, outside the event loop."""
 FORMER = "former"
 """The place of the marks of those who had a card that is nobody's now; a part of table `Drivers`."""
 _CARDS = {"Tokens", FORMER}
@@ -35,23 +36,15 @@ class Held(NamedTuple):
     key: str
     content: Mapping[str, Any]
 
-    @property
-    def text(self) -> str:
-        """All the texts of the row, and the bytes of a quarantined body as text."""
-        ordered = [value for _, value in sorted(self.content.items())]
-        body = b"".join(value for value in ordered if isinstance(value, bytes)).decode(errors="replace")
-        pieces = [value for name, value in sorted(self.content.items()) if name.startswith("chunk")]
-        return "\n".join([*(value for value in ordered if isinstance(value, str)), "".join(pieces), body])
-
 
 class Place(NamedTuple):
-    """A table, or a part of one, read up to `size` rows at a time; `free` where people are told by words in foreign
-    text, not by properties of their own."""
+    """A table, or a part of one, read up to `size` rows at a time; `told` gives the foreign texts of a row from its key
+    and content, where people are told by words in these, not by properties of their own."""
 
     name: str
     page: Callable[[Position | None], Awaitable[list[Held]]]
     size: int = _PAGE
-    free: bool = False
+    told: Callable[[str, Mapping[str, Any]], list[Told]] | None = None
 
     async def pages(self) -> AsyncIterator[list[Held]]:
         """All of it, page by page."""
@@ -75,34 +68,31 @@ class Places:
             Place("Sessions", self._facts),
             Place("SessionIndex", self._rows("SessionIndex")),
             Place("Decisions", self._rows("Decisions")),
-            Place("ChargerStates", self._rows("ChargerStates", _STATES), _STATES, free=True),
-            Place("Quarantine", self._rows("Quarantine", _BODIES), _BODIES, free=True),
+            Place("ChargerStates", self._rows("ChargerStates", _STATES), _STATES, told_in_states),
+            Place("Quarantine", self._rows("Quarantine", _BODIES), _BODIES, told_in_body),
         )
 
-    def telling(self, place: Place, person: Person, rows: Sequence[Held]) -> list[Held]:
+    async def telling(self, place: Place, person: Person, rows: Sequence[Held]) -> list[Held]:
         """Those of the rows that tell of the person."""
-        if place.free:
-            return [row for row in rows if person.is_mentioned_in(row.text)]
+        if place.told:
+            return await asyncio.to_thread(_mentioning, self._identity_key, place.told, person, rows)
         return [row for row in rows if person.is_told_of_in(self._identity_key, row.content)]
 
     async def learnt(self, place: Place, person: Person, rows: Sequence[Held], telling: Sequence[Held]) -> Person:
         """What rows teach of a person, those that tell of them most of all."""
-        if place.free:
+        if place.told:
             return person
         texts: set[str] = set()
-        cards: set[str] = set()
         tokens: dict[str, datetime | None] = {}
         for row in telling:
             named = marks_in(self._identity_key, row.content)
             texts |= {text for mark, text in named.items() if mark in person.marks and text}
-            if card := row.content.get("token"):
-                cards.add(card)
             if place.name in _CARDS:
                 tokens[row.key] = row.content.get("driverSince") or row.content.get("since")
             elif (token := row.content.get("tokenId")) and token not in person.marks | tokens.keys():
                 tokens |= await self._if_theirs(token, person)
         since = {token: instant for token, instant in tokens.items() if instant}
-        known = person.knowing(marks=tokens, texts=texts, cards=cards, since=since)
+        known = person.knowing(marks=tokens, texts=texts, since=since)
         return known.without(_anothers(person, rows, tokens)) if place.name in _CARDS else known
 
     async def _if_theirs(self, token_id: str, person: Person) -> dict[str, datetime | None]:
@@ -131,6 +121,15 @@ class Places:
             Held(session_id, key, fact.data if fact else {"driver": erased_as} if erased_as else {})
             for session_id, key, fact, erased_as in await self._sessions.page(after, _PAGE)
         ]
+
+
+def _mentioning(
+    identity_key: str,
+    told: Callable[[str, Mapping[str, Any]], list[Told]],
+    person: Person,
+    rows: Sequence[Held],
+) -> list[Held]:
+    return [row for row in rows if any(person.is_mentioned_in(identity_key, one) for one in told(row.key, row.content))]
 
 
 def _anothers(person: Person, rows: Sequence[Held], theirs: Collection[str]) -> set[str]:

@@ -10,11 +10,8 @@ from shared.storage.sessions import Fact
 
 _NAMING = ("driver", "tokenId", "userName", "userEmail", "userId", "tokenName")
 _DOCUMENT = "signedSession"
-_LEAST_CHARACTERS = 4
 _HEAD = re.compile(r"[^ ^]*")
 _ERASED_VALUE = "^~erased"
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-_SEPARATORS = re.compile(r"[\s:\-]")
 
 
 def redacted(data: Mapping[str, Any], pseudonym: str) -> dict[str, Any]:
@@ -56,26 +53,3 @@ def erased_state(text: str) -> str:
     observation, read again from ZapCloud, does not bring the value back; and it reads as a value that was cleared."""
     head = _HEAD.match(text)
     return (head.group() if head else "") + _ERASED_VALUE
-
-
-def mentions(text: str, texts: Iterable[str], cards: Iterable[str]) -> bool:
-    """Whether foreign text, such as a body nobody could read, names the person or one of the cards.
-
-    Names count as whole words; one of less than four characters only as a whole string of JSON, for it might be
-    anything. Cards count however they are spelled, short ones
-    as whole strings only.
-    """
-    plain = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text).casefold()
-    for name in texts:
-        wanted = re.escape(name.casefold())
-        short = len(name) < _LEAST_CHARACTERS
-        if re.search(f'"{wanted}"' if short else rf"(?<!\w){wanted}(?!\w)", plain):
-            return True
-    joined = _SEPARATORS.sub("", plain)
-    return any(_stands_in(_SEPARATORS.sub("", card.casefold()), joined) for card in cards)
-
-
-def _stands_in(card: str, joined: str) -> bool:
-    if len(card) < _LEAST_CHARACTERS:
-        return f'"{card}"' in joined or f'"nfc{card}"' in joined
-    return card in joined

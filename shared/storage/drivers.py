@@ -16,7 +16,7 @@ from shared.storage.table import Change, Tables
 
 _DRIVER, _ERASURE, _WORK, _RETENTION = "driver", "erasure", "work", "retention"
 _PAGE = 200
-_LISTS = ("marks", "texts", "cards", "since")
+_LISTS = ("marks", "texts", "since")
 _CHUNK_CHARACTERS = 16 * 1024
 """Of which each may take two UTF-16 units; a property holds 32 Ki of those."""
 
@@ -36,8 +36,8 @@ class Driver(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An erasure under way or done. `marks` are HMACs of what the person is recognised by and stay for good; `texts`
-    and `cards` are that in plain, and are gone once it is done. `since` is from when on a card of `marks` was the
-    person's, where it was another's before. A row has room for those of some nine thousand cards.
+    are names in plain, and are gone once it is done. `since` is from when on a card of `marks` was the person's, where
+    it was another's before. A row has room for some fourteen thousand cards, or five thousand that were others'.
 
     `stage` and `reached` say how far it came, `begun_at` when its present round over all tables began.
     """
@@ -48,7 +48,6 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     begun_at: datetime
     marks: tuple[str, ...]
     texts: tuple[str, ...] = ()
-    cards: tuple[str, ...] = ()
     since: dict[str, datetime] = {}
     stage: str = ""
     reached: tuple[str, str] | None = None
