@@ -141,7 +141,7 @@ class Erasures:
             if kept is None:
                 return None
             stored = kept
-        acted = await self._removal.of(place.name, knowing, found)
+        acted = await self._removal.apply(place.name, knowing, found)
         if len(rows) < place.size:
             later = msgspec.structs.replace(acted, stage=self._after(place), reached=None)
         else:

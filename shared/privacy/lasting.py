@@ -2,7 +2,8 @@
 
 ZapCloud's lists are read again for weeks, a changed item of them is a new fact, and a charger may commit a session days
 after its driver was erased. A fact counts as of before an erasure by the instant it tells of, not by when it was heard:
-a person who registers again and charges is a driver like any other.
+a person who registers again and charges is a driver like any other. A session that stands for one from which somebody
+was erased is theirs as well, whichever is heard of first.
 """
 
 from datetime import datetime, timedelta
@@ -11,8 +12,8 @@ from typing import Any
 from shared.clock import Clock
 from shared.privacy.identity import marks_in
 from shared.privacy.person import Person, person_erased
-from shared.privacy.redaction import redacted_fact
-from shared.sessions.view import Event
+from shared.privacy.redaction import changed, redacted_fact
+from shared.sessions.view import STARTS, Event
 from shared.storage.cache import Cache
 from shared.storage.drivers import Drivers, Erasure
 from shared.storage.sessions import Fact, Sessions
@@ -53,29 +54,64 @@ class LastingErasure(Sessions):
         erasures = await self._erasures.get(_ALL)
         if not erasures and not self._anonymised:
             return await super().add(session_id, fact, listed_at)
+        if pseudonym := await self._inherited(fact):
+            if await self.add_first(session_id, fact, listed_at, pseudonym):
+                return True
+            await self._pass_on(session_id, pseudonym)
+        is_new = await self._add(session_id, fact, listed_at, erasures)
+        if (other := fact.data.get("replacedBy")) and (head := await self.head(session_id)) and head.erased_as:
+            await self._pass_on(other, head.erased_as)
+        return is_new
+
+    async def _add(self, session_id: str, fact: Fact, listed_at: datetime, erasures: list[_Erased]) -> bool:
         while True:
             head = await self.head(session_id)
             known_as = head.erased_as if head else None
             if known_as and fact.event == Event.AUTHORIZED:
                 return False  # it was authorized before, and its claim lost the name
-            pseudonym = known_as or self._pseudonym(fact, erasures)
+            whom = None if known_as else self._told_of(fact, erasures)
+            pseudonym = whom[0].pseudonym if whom else known_as
             stated = redacted_fact(fact, pseudonym) if pseudonym else fact
             if head is None:
                 if await self.add_first(session_id, stated, listed_at, pseudonym):
                     return True
-            elif await self.add_beside(head, stated, pseudonym):
+                continue
+            if whom and await self._is_anothers(session_id, whom[1]):
+                pseudonym = None
+            if await self.add_beside(head, stated, pseudonym):
                 return False
 
-    def _pseudonym(self, fact: Fact, erasures: list[_Erased]) -> str | None:
+    def _told_of(self, fact: Fact, erasures: list[_Erased]) -> _Erased | None:
         named, told = marks_in(self._identity_key, fact.data), told_of(fact)
         return next(
             (
-                erasure.pseudonym
+                (erasure, person)
                 for erasure, person in erasures
                 if told < erasure.erased_at and (person.is_one_of(named) or person.had_card_in(fact.data))
             ),
             None,
         )
+
+    async def _is_anothers(self, session_id: str, person: Person) -> bool:
+        """Whether somebody else was let in, and what tells of the person is redacted by itself."""
+        starts = [fact.data for fact in (await self.read(session_id)).facts if fact.event in STARTS]
+        return any(data.get("driver") and not person.is_named_in(self._identity_key, data) for data in starts)
+
+    async def _inherited(self, fact: Fact) -> str | None:
+        """The pseudonym of whoever was erased from the session that a session is now said to stand for."""
+        stood_for = await self.head(fact.data["session"]) if fact.event == Event.REPLACES else None
+        return stood_for.erased_as if stood_for else None
+
+    async def _pass_on(self, session_id: str, pseudonym: str) -> None:
+        """Let a session, and those that stand for it, belong to whom the one that it stands for does, unless we know
+        who was let in to it itself."""
+        while (record := await self.read(session_id)).head and record.head.erased_as is None:
+            if any(fact.event in STARTS for fact in record.facts):
+                return
+            if await self.restate(record.head, changed(record.facts, pseudonym), pseudonym):
+                for other in {fact.data["replacedBy"] for fact in record.facts if fact.data.get("replacedBy")}:
+                    await self._pass_on(other, pseudonym)
+                return
 
 
 def told_of(fact: Fact) -> datetime:

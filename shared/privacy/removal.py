@@ -57,7 +57,7 @@ class Removal:
             "Quarantine": self._empty_bodies,
         }
 
-    async def of(self, place: str, erasure: Erasure, found: Sequence[Held]) -> Erasure:
+    async def apply(self, place: str, erasure: Erasure, found: Sequence[Held]) -> Erasure:
         return await self._acts[place](erasure, found)
 
     async def _forget_tokens(self, erasure: Erasure, found: Sequence[Held]) -> Erasure:
