@@ -118,6 +118,7 @@ class Erasures:
         stored = await self._drivers.set_erasure(erasure, before.etag if before else None)
         if stored is None:
             raise Conflict("the driver is being erased by somebody else right now; ask again")
+        telemetry.event("driver.erasure_begun", driverId=driver_id)
         return stored
 
     async def _advance(self, stored: StoredErasure, until: float) -> Erasure:

@@ -1,7 +1,10 @@
 """An erasure that is killed anywhere is completed by the next run, and two instances at it do no harm."""
 
+import json
+import logging
 from typing import Any
 
+import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from functions.services import build
@@ -72,3 +75,19 @@ async def test_it_is_not_done_before_every_instance_knows(site: Site, card: str)
     site.clock.advance(2)
     assert (await site.services.erasures.erase(ID)).done_at is not None
     assert (await finish(site)).done_at is not None
+
+
+async def test_its_beginning_and_its_end_are_told_by_the_id_alone(
+    site: Site, card: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Should the tables be lost, the ids in the events are what is left of the newest erasures."""
+    await known(site, card)
+    with caplog.at_level(logging.INFO, "zapbridge"):
+        await site.services.erasures.erase(ID)
+        await finish(site)
+    said = [json.loads(record.getMessage()) for record in caplog.records if record.name == "zapbridge"]
+    told = [event for event in said if event["event"].startswith("driver.")]
+    assert told == [
+        {"event": "driver.erasure_begun", "driverId": ID},
+        {"event": "driver.erased", "driverId": ID, "sessions": 3, "tokens": 1},
+    ]
