@@ -48,9 +48,9 @@ async def sessions_of(services: Services, tables: Tables, number: int, sources: 
         await services.ledger.project(session_id)
 
 
-async def cards_of(tables: Tables, driver: str, number: int) -> None:
+async def cards_of(tables: Tables, driver: str, number: int, first: int = 0) -> None:
     """So many cards of a driver, registered many at once."""
-    cards = [f"04A1B2FF{card:06X}" for card in range(number)]
+    cards = [f"04A1B2FF{card:06X}" for card in range(first, first + number)]
     tokens = sorted(
         (Token(id=token_id(IDENTITY_KEY, card), token=card, driver=driver) for card in cards), key=_partition
     )
@@ -126,6 +126,22 @@ async def test_letting_go_of_a_driver_takes_few_requests(
     await counted.close()
     assert await named(services, 20) == 0
     assert transport.requests <= 6 * 20 + 15
+
+
+async def test_an_export_reads_a_thousand_rows_at_a_time(
+    connection_string: str, tables: Tables, clock: HandClock
+) -> None:
+    async def requests() -> int:
+        transport = WatchedTransport([])
+        counted = build(settings_for(connection_string, clock), Tables(connection_string, transport))
+        await counted.person_export.of(ID)
+        await counted.close()
+        return transport.requests
+
+    await cards_of(tables, "Ola Hansen", 10)
+    few = await requests()
+    await cards_of(tables, "Ola Hansen", 990, first=10)
+    assert await requests() - few == 2, "one look beyond the thousandth"
 
 
 async def test_a_driver_of_a_thousand_cards_is_erased(
