@@ -42,7 +42,7 @@ async def test_of_two_who_go_on_with_an_erasure_one_leaves_off(tables: Tables, o
     stored = await mine.set_erasure(ERASURE, None)
     assert stored
     assert await theirs.set_erasure(ERASURE, None) is None
-    further = msgspec.structs.replace(ERASURE, cards=("04A1",))
+    further = msgspec.structs.replace(ERASURE, texts=("Kari",))
     assert await theirs.set_erasure(further, stored.etag)
     assert await mine.set_erasure(ERASURE, stored.etag) is None
     found = await mine.erasure(ERASURE.id)
@@ -57,12 +57,12 @@ async def test_an_erasure_may_have_thousands_of_cards(tables: Tables) -> None:
         ERASURE,
         marks=tuple(f"{number:032x}" for number in range(5000)),
         texts=("Flåten",),
-        cards=tuple(f"{number:014X}" for number in range(5000)),
+        since={f"{number:032x}": MONDAY_MORNING for number in range(5000)},
     )
     stored = await drivers.set_erasure(fleet, None)
     assert stored
     assert await drivers.erasures() == [fleet]
-    done = msgspec.structs.replace(fleet, cards=(), texts=(), done_at=MONDAY_MORNING)
+    done = msgspec.structs.replace(fleet, texts=(), done_at=MONDAY_MORNING)
     assert await drivers.set_erasure(done, stored.etag)
     found = await drivers.erasure(fleet.id)
     assert found
