@@ -1,5 +1,6 @@
 """All that is held about a person, as one document; found in the same places as an erasure finds it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,21 +61,21 @@ class PersonExport:
             ],
             "authorizations": _rows(held["Authorizations"], "chargerId"),
             "decisions": _rows(held["Decisions"], "installationId"),
-            "chargerStates": [state for row in held["ChargerStates"] for state in self._states(person, row)],
+            "chargerStates": await asyncio.to_thread(self._states, person, held["ChargerStates"]),
             "quarantine": [item for one in bodies if (item := await self._quarantine.item(one))],
         }
 
-    def _states(self, person: Person, row: Held) -> list[Mapping[str, Any]]:
-        """Those of a charger's states that tell of the person."""
-        charger_id = row.key.split("|")[1]
+    def _states(self, person: Person, rows: Sequence[Held]) -> list[Mapping[str, Any]]:
+        """Those of the chargers' states that tell of the person."""
         return [
             {
                 "installationId": row.partition,
-                "chargerId": charger_id,
+                "chargerId": row.key.split("|")[1],
                 "stateId": state_id,
                 "at": told.at,
                 "value": told.text,
             }
+            for row in rows
             for state_id, told in states_in(row.key, row.content).items()
             if person.is_mentioned_in(self._identity_key, told)
         ]

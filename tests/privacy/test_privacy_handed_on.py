@@ -217,6 +217,15 @@ async def test_a_card_whose_former_holder_was_erased_is_not_learnt_from_sessions
     assert (await site.view(LATER)).driver is None
 
 
+async def test_an_erasure_of_many_handed_on_cards_is_stored_and_read(site: Site) -> None:
+    now = site.clock.now()
+    marks = tuple(f"{number:032x}" for number in range(5000))
+    since = dict.fromkeys(marks, now - timedelta(microseconds=1))
+    erasure = Erasure(id="a" * 32, pseudonym="erased-1", erased_at=now, begun_at=now, marks=marks, since=since)
+    assert await site.services.drivers.set_erasure(erasure, None)
+    assert await site.services.drivers.erasures() == [erasure]
+
+
 @pytest.mark.parametrize("properties", [{}, {"cards": '["04A1B2C3"]'}])
 async def test_an_erasure_that_an_older_version_stored_is_read(
     site: Site, tables: Tables, properties: dict[str, str]
