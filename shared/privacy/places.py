@@ -83,14 +83,13 @@ class Places:
         """What rows teach of a person, those that tell of them most of all."""
         if place.told:
             return person
-        texts: set[str] = set()
+        named = [pair for row in telling for pair in marks_in(self._identity_key, row.content).items()]
+        texts = {text for mark, text in named if mark in person.marks and text}
         tokens: dict[str, datetime | None] = {}
-        for row in telling:
-            named = marks_in(self._identity_key, row.content)
-            texts |= {text for mark, text in named.items() if mark in person.marks and text}
-            if place.name in _CARDS:
-                tokens[row.key] = row.content.get("driverSince") or row.content.get("since")
-            elif (token := row.content.get("tokenId")) and token not in person.marks | tokens.keys():
+        if place.name in _CARDS:
+            tokens = {row.key: row.content.get("driverSince") or row.content.get("since") for row in telling}
+        else:
+            for token in {row.content["tokenId"] for row in telling if row.content.get("tokenId")} - person.marks:
                 tokens |= await self._if_theirs(token, person)
         since = {token: instant for token, instant in tokens.items() if instant}
         known = person.knowing(marks=tokens, texts=texts, since=since)
