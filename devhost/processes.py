@@ -30,6 +30,10 @@ class Ports(msgspec.Struct, frozen=True):
     service_bus: int = 5672
     azure: int = 7090
 
+    def taken(self) -> dict[str, int]:
+        """Those, by their names, on which something listens already."""
+        return {name: port for name in self.__struct_fields__ if _listens(port := getattr(self, name))}
+
     @classmethod
     def free(cls) -> "Ports":
         sockets = [socket.socket() for _ in cls.__struct_fields__]
@@ -40,6 +44,11 @@ class Ports(msgspec.Struct, frozen=True):
         finally:
             for one in sockets:
                 one.close()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Process:

@@ -24,7 +24,7 @@ async def serve(folder: Path, ports: Ports, chargers: int, *, first_boot: bool) 
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     description = folder / "stack.json"
     description.unlink(missing_ok=True)
-    streams = {"fjordveien": Site("Fjordveien housing co-op", chargers)}
+    streams = {"fjordveien": Site("Fjordveien", chargers)}
     async with running_stack(folder.resolve(), ports=ports, streams=streams, configured=not first_boot) as stack:
         write_private(description, stack)
         print(f"app        {stack.host.api}   (function key in {description})")
@@ -60,16 +60,24 @@ def write_private(path: Path, stack: Stack) -> None:
     draft.replace(path)
 
 
+def _chargers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError("must be from 1 to 100")
+    return int(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m devhost.serve", description="Run the local stack.")
     names = Ports.__struct_fields__
     for name in names:
         default = int(os.environ.get(f"{name.upper()}_PORT", getattr(Ports(), name)))
         parser.add_argument(f"--{name.replace('_', '-')}-port", f"--{name}-port", type=int, default=default, dest=name)
-    parser.add_argument("--chargers", type=int, default=4)
+    parser.add_argument("--chargers", type=_chargers, default=4, help="1 to 100")
     parser.add_argument("--first-boot", action="store_true", help="nothing is set up yet; ./zapctl setup does it")
     found = parser.parse_args()
     ports = Ports(**{name: getattr(found, name) for name in names})
+    for name, port in ports.taken().items():
+        parser.error(f"something listens on port {port} already; stop it, or choose another by {name.upper()}_PORT")
     asyncio.run(serve(FOLDER, ports, found.chargers, first_boot=found.first_boot))
 
 

@@ -10,19 +10,21 @@ from shared.billing.local_clock import Interval
 from shared.billing.ocmf import read_document
 from shared.billing.readings import SAME_ENERGY_KWH, Reading, readings_of_details, readings_of_meter
 from shared.errors import InvalidInput
+from shared.sessions.flags import Flag
 from shared.sessions.view import Event, SessionView, Source
 
 _NO_MORE_THAN_THE_ENDS = 2
 
 
 def intervals_of(view: SessionView, time_zone: str, length: Interval) -> tuple[IntervalEnergy, ...]:
-    """The parts sum to the session's energy; none where the session is not over or nobody said how much it took.
+    """The parts sum to the session's energy; none where the session is not over or nobody said how much it took. All
+    are estimated where the charger's clock was not right.
 
     Raises InvalidInput where its times are those of a clock that was never set.
     """
     if view.start is None or view.end is None or view.energy_kwh is None:
         return ()
-    return energy_by_interval(
+    parts = energy_by_interval(
         _readings(view, view.start),
         start=view.start,
         end=view.end,
@@ -30,6 +32,9 @@ def intervals_of(view: SessionView, time_zone: str, length: Interval) -> tuple[I
         time_zone=time_zone,
         length=length,
     )
+    if Flag.TIMES_UNRELIABLE not in view.flags:
+        return parts
+    return tuple(msgspec.structs.replace(part, estimated=True) for part in parts)
 
 
 def _readings(view: SessionView, start: datetime) -> tuple[Reading, ...]:

@@ -17,7 +17,7 @@ REFUSED = {
 
 STREAM = {
     "rotation.found": "The app finds that the message subscription has new credentials, and fetches them.",
-    "rotation.completed": "Its listener was restarted with them; messages come again.",
+    "rotation.completed": "The stream's listener was restarted with its new credentials; messages come again.",
     "rotation.failed": "The app asks for the new credentials and gets no answer; it will ask again.",
     "stream.silent": "The app notices that messages have stopped, and asks the plugs' states of Zaptec instead.",
 }

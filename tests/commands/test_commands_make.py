@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import stat
 import sys
 from pathlib import Path
@@ -82,3 +83,15 @@ async def test_serve_writes_what_others_build_on_and_cleans_up(tmp_path: Path) -
     process.send_signal(signal.SIGINT)
     await process.wait()
     assert not file.exists()
+
+
+async def test_serve_leaves_alone_what_listens_on_one_of_its_ports() -> None:
+    ports = Ports.free()
+    options = [f"--{name}-port={getattr(ports, name)}" for name in Ports.__struct_fields__]
+    with socket.create_server(("127.0.0.1", ports.blob)):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "devhost.serve", *options), cwd=ROOT, stderr=asyncio.subprocess.PIPE
+        )
+        said = (await process.communicate())[1].decode()
+    assert process.returncode == 2
+    assert f"something listens on port {ports.blob} already; stop it, or choose another by BLOB_PORT" in said

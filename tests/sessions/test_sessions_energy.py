@@ -46,3 +46,13 @@ def test_details_are_used_to_within_two_watt_hours(listed_kwh: float, are_used: 
     taken = [float(part.energy_kwh) for part in parts]
     assert (taken == [2.527] + [0.0] * 7) is are_used
     assert any(part.estimated for part in parts) is not are_used
+
+
+def test_by_a_clock_that_was_not_right_every_part_is_estimated() -> None:
+    stated = {"start": HOURS[0].isoformat(), "end": HOURS[0].isoformat(), "energyKwh": 1.0, "commitMetadata": 2}
+    (part,) = intervals_of(
+        fold("s", (Fact(at=HOURS[1], source=Source.CHARGE_HISTORY, event=Event.ENDED, data=stated),)),
+        "UTC",
+        Interval.DAY,
+    )
+    assert (float(part.energy_kwh), part.estimated) == (1.0, True)
