@@ -129,12 +129,10 @@ class _Reading:
             await self._note(deep_reached=None, deep_at=self._began)
 
     async def year(self) -> None:
-        """Charge history of the last year, once a month, likewise; for the first time a month after the first reading,
-        before which there is nothing to be missed."""
-        if self._mark.year_at is None:
-            await self._note(year_at=self._began)
-            return
-        if self._began - self._mark.year_at < _YEAR_EVERY:
+        """Charge history of the last year, once a month, likewise. At once where we were told of the installation long
+        ago: the log is one restored from a backup, which may be old."""
+        read_at = self._mark.year_at or self._installation.since
+        if read_at and self._began - read_at < _YEAR_EVERY:
             return
         if await self._pages(self._since(_YEAR, self._mark.year_reached), "year_reached", anew=False):
             await self._note(year_reached=None, year_at=self._began)

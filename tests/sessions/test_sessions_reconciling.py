@@ -236,6 +236,15 @@ async def test_however_long_nothing_was_read_nothing_is_left_out(site: CloudSite
     assert (await site.view(session_id)).energy_kwh == 11.0
 
 
+async def test_a_log_restored_from_an_old_backup_gets_what_was_charged_since(site: CloudSite) -> None:
+    """Of how far one had read nothing is known any more."""
+    await site.services.installations.put(Installation(id=site.installation, since=site.services.clock()))
+    session_id = await site.charge()
+    await site.client.advance(300 * 24 * HOUR)
+    await site.reconcile()
+    assert (await site.view(session_id)).energy_kwh == 11.0
+
+
 async def test_a_cursor_that_zapcloud_does_not_take_any_more_is_dropped(site: CloudSite) -> None:
     session_id = await site.charge()
     await site.client.advance(60)
