@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import batched
 from typing import Any
 
 from shared.clock import Clock
@@ -15,6 +16,7 @@ from shared.storage.quarantine import Quarantine
 from shared.storage.tokens import Tokens
 
 _BODY_PREFIX = "body-"
+_AT_ONCE = 8
 
 
 class PersonExport:
@@ -54,11 +56,7 @@ class PersonExport:
             "driver": driver,
             "tokens": [token.token for row in held["Tokens"] if (token := await self._tokens.get(row.key))],
             "formerTokens": [row.key for row in held[FORMER]],
-            "sessions": [
-                view
-                for one in dict.fromkeys(ids)
-                if (view := await self._ledger.view(one)) and self._is_told_of(person, view)
-            ],
+            "sessions": [view for view in await self._views(ids) if self._is_told_of(person, view)],
             "authorizations": _rows(held["Authorizations"], "chargerId"),
             "decisions": _rows(held["Decisions"], "installationId"),
             "chargerStates": await asyncio.to_thread(self._states, person, held["ChargerStates"]),
@@ -79,6 +77,13 @@ class PersonExport:
             for state_id, told in states_in(row.key, row.content).items()
             if person.is_mentioned_in(self._identity_key, told)
         ]
+
+    async def _views(self, session_ids: Sequence[str]) -> list[SessionView]:
+        """Each session once."""
+        views: list[SessionView | None] = []
+        for some in batched(dict.fromkeys(session_ids), _AT_ONCE, strict=False):
+            views += await asyncio.gather(*map(self._ledger.view, some))
+        return [view for view in views if view]
 
     def _is_told_of(self, person: Person, view: SessionView) -> bool:
         """Whether a session is the person's, or somebody names them in it."""
