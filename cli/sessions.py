@@ -1,10 +1,12 @@
-"""`zapctl sessions`: the session log of a time."""
+"""`zapctl sessions`: the session log of a time, and all that is known of one session."""
 
-from datetime import datetime, tzinfo
+import json
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any
 
 import typer
 
+from cli.api import path_part
 from cli.context import run
 from cli.installations import id_of, known_installations
 from cli.opening import App
@@ -14,7 +16,7 @@ sessions = typer.Typer()
 
 
 @sessions.callback(invoke_without_command=True)
-def show(
+def list_them(
     context: typer.Context,
     since: Annotated[
         str, typer.Option("--from", metavar="TIME", help="From then on; 31 days before --to if left out.")
@@ -44,7 +46,7 @@ def show(
         output.result(
             {"items": found, "cursor": None},
             lambda: (
-                lines(Rows(_COLUMNS, (_row(one, names) for one in found)), _total(found))
+                lines(Rows(_COLUMNS, (_row(one, names) for one in sorted(found, key=_begin))), _total(found))
                 if found
                 else lines("No session in that time.")
             ),
@@ -53,7 +55,24 @@ def show(
     run(context, look)
 
 
-_COLUMNS = ("Start", "End", "Driver", "kWh", "Status", "Installation", "Charger", "Session")
+@sessions.command("show", short_help="One session, and what was stated about it.")
+def show(
+    context: typer.Context,
+    session: Annotated[str, typer.Argument(metavar="ID", help="The session's id.")],
+) -> None:
+    """One session, and its timeline: who stated what about it, in the order in which it was heard."""
+
+    async def look(app: App, output: Output) -> None:
+        found = await app.api.get(f"/sessions/{path_part(session)}")
+        names = {} if output.as_json else await _names(app)
+        output.result(found, lambda: lines(*_described(found, names), _timeline(found["timeline"])))
+
+    run(context, look)
+
+
+_COLUMNS = ("Start", "End", "Driver", "kWh", "Billable", "Status", "Flags", "Installation", "Charger", "Session")
+_LONGEST_FIGURE = 48
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def instant(option: str, text: str, zone: tzinfo | None = None) -> str:
@@ -76,6 +95,12 @@ async def _names(app: App) -> dict[str, str]:
     return names | {one["id"]: one["name"] async for page in app.api.pages("/chargers") for one in page}
 
 
+def _begin(session: dict[str, Any]) -> datetime:
+    """By which sessions are shown in order; last where nobody said when it was."""
+    told = session["start"] or session["end"]
+    return datetime.fromisoformat(told) if told else _NEVER
+
+
 def _row(session: dict[str, Any], names: dict[str, str]) -> tuple[str, ...]:
     energy = session["energyKwh"]
     return (
@@ -83,7 +108,9 @@ def _row(session: dict[str, Any], names: dict[str, str]) -> tuple[str, ...]:
         local(session["end"]),
         session["driver"] or "-",
         "-" if energy is None else f"{energy:.2f}",
+        "yes" if session["billable"] else "no",
         session["status"],
+        ", ".join(session["flags"]) or "-",
         names.get(session["installationId"]) or session["installationId"] or "-",
         names.get(session["chargerId"]) or session["chargerId"] or "-",
         session["sessionId"],
@@ -91,5 +118,49 @@ def _row(session: dict[str, Any], names: dict[str, str]) -> tuple[str, ...]:
 
 
 def _total(found: list[dict[str, Any]]) -> str:
-    energy = sum(one["energyKwh"] or 0 for one in found)
-    return f"{counted(len(found), 'session')}, {energy:.2f} kWh"
+    billable = [one for one in found if one["billable"]]
+    of_all = f"{counted(len(found), 'session')}, {_energy(found):.2f} kWh"
+    return f"{of_all}; {len(billable)} of them billable, {_energy(billable):.2f} kWh"
+
+
+def _energy(sessions: list[dict[str, Any]]) -> float:
+    return sum(one["energyKwh"] or 0 for one in sessions)
+
+
+def _described(session: dict[str, Any], names: dict[str, str]) -> list[str]:
+    energy, place, charger = session["energyKwh"], session["installationId"], session["chargerId"]
+    told = {
+        "Session": session["sessionId"],
+        "Status": session["status"],
+        "Driver": session["driver"],
+        "Start": session["start"] and local(session["start"]),
+        "End": session["end"] and local(session["end"]),
+        "Energy": None if energy is None else f"{energy:.3f} kWh",
+        "Stated by": session["source"],
+        "Billable": "yes" if session["billable"] else "no",
+        "Flags": ", ".join(session["flags"]),
+        "Installation": names.get(place) or place,
+        "Charger": names.get(charger) or charger,
+        "Mode": session["mode"],
+        "Verdict": session["verdict"],
+        "Let in by the outage policy": "yes" if session["outage"] else None,
+        "Replaces": session["replaces"],
+        "Replaced by": session["replacedBy"],
+        "Signature": session["signature"],
+        "Token": session["tokenId"],
+        "Token's name": session["tokenName"],
+        "Elsewhere": session["externalId"],
+    }
+    return [f"{what}: {value}" for what, value in told.items() if value]
+
+
+def _timeline(facts: list[dict[str, Any]]) -> Rows:
+    rows = ((local(fact["at"]), fact["source"], fact["event"], _figures(fact["data"])) for fact in facts)
+    return Rows(("Heard", "Source", "Event", "Figures"), rows)
+
+
+def _figures(data: dict[str, Any]) -> str:
+    """What is too long for a line is not told, such as a signed meter value, which may name the card."""
+    told = {name: json.dumps(value, ensure_ascii=False).strip('"') for name, value in data.items() if value is not None}
+    short = {name: value if len(value) <= _LONGEST_FIGURE else "…" for name, value in told.items()}
+    return ", ".join(f"{name} {value}" for name, value in short.items()) or "-"
