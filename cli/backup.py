@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli import storage_account
 from cli.output import Output, Rows, counted, lines, local
 from cli.stores import Stores, identity_key, run
 from shared.backup.backup import Backup
@@ -12,6 +13,8 @@ from shared.backup.restore import backups, manifest_of
 from shared.clock import system_clock
 
 backup = typer.Typer(help="Backups of the tables: which there are, and one more of now.", no_args_is_help=True)
+
+_NOT_MADE = "no backup was made: blobs that were written stay and are none, and the app makes its own at night as ever"
 
 From = Annotated[
     str,
@@ -38,7 +41,7 @@ def show_list(context: typer.Context, source: From = "") -> None:
             ),
         )
 
-    run(context, do, tables=None, backups=source)
+    run(context, do, tables=None, backups=storage_account.backups("--from", source, "Reader"))
 
 
 @backup.command("run", short_help="A backup of now, say before an upgrade.")
@@ -72,7 +75,13 @@ def make_one(
         made = await Backup(system_clock, stores.tables, stores.container, key).run()
         output.result(told(made), lambda: lines(f"Backup {made.backup}: {counted(made.rows, 'row')}."))
 
-    run(context, do, tables=tables, backups=target)
+    run(
+        context,
+        do,
+        tables=storage_account.tables("--tables", tables, "Reader"),
+        backups=storage_account.backups("--to", target, "Contributor"),
+        standing=_NOT_MADE,
+    )
 
 
 def told(manifest: Manifest) -> dict[str, object]:

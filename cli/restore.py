@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
+from cli import storage_account
 from cli.asking import confirm
 from cli.backup import From
 from cli.exits import Exit, Failure
@@ -44,6 +45,7 @@ def restore(
     Set ZAPBRIDGE_IDENTITY_KEY to the key that the app will run with, and it is checked that the backup's cards are
     known under it.
     """
+    again = "by the same line" if resume else "by the same line and --resume"
 
     async def do(stores: Stores, output: Output) -> Exit | None:
         manifest = await manifest_of(stores.container, await _meant(name, stores))
@@ -55,23 +57,39 @@ def restore(
             await bringing.verify(advance)
         what = f"Backup {manifest.backup}, {counted(manifest.rows, 'row')}"
         confirm(f"{what}: {'go on with the restore' if resume else 'restore'} into {stores.tables_name}?", yes=yes)
+        if not resume:
+            stores.standing.told = (
+                "none of the backup is written; give the same line once more, with --resume if told to"
+            )
         mark = await bringing.begin(resume=resume)
+        begun = f"is in {stores.tables_name}, where an app's timers rest until the restore is over"
+        stores.standing.told = f"part of the backup {begun}; go on {again}"
         with output.progress("writing", sum(part.rows for part in manifest.parts[mark.parts :])) as advance:
             await bringing.write(mark.parts, advance)
         if not mark.equal:
+            stores.standing.told = f"all of the backup {begun}, and was not compared to the end; do that {again}"
             with output.progress("comparing", manifest.rows) as advance:
                 found = [one async for one in bringing.differences(advance)]
             if found:
                 output.result(_told(manifest, found), lambda: _differences_view(found))
                 return Exit.RESTORE_DIFFERS
             await bringing.found_equal()
+        stores.standing.told = (
+            f"all of the backup {begun}, and is equal, but its sessions are not listed; do that {again}"
+        )
         with output.progress("listing sessions") as advance:
             await _list_sessions(stores, advance)
         await bringing.complete()
         output.result(_told(manifest, []), lambda: lines(f"{what}: all is equal."))
         return None
 
-    run(context, do, tables=into, backups=source)
+    run(
+        context,
+        do,
+        tables=storage_account.tables("--into", into, "Contributor"),
+        backups=storage_account.backups("--from", source, "Reader"),
+        standing=f"nothing more was changed; go on {again}" if resume else "nothing was changed",
+    )
 
 
 async def _meant(name: str, stores: Stores) -> str:

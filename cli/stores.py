@@ -22,35 +22,44 @@ from cli.context import Options
 from cli.exits import Exit, Failure
 from cli.opening import operator
 from cli.output import Output
-from shared.backup.container import BackupContainer
+from cli.storage_account import Account
+from shared.backup.container import BackupContainer, BackupsUnavailable
 from shared.errors import BackupUnusable, ConfigurationError, Conflict, StorageUnavailable
 from shared.storage.table import Tables
 
-TABLES, BACKUPS = "ZAPBRIDGE_TABLES", "ZAPBRIDGE_BACKUPS"
-"""The variables, which are named as the app's settings are."""
-_PATIENCE = timedelta(seconds=30)
+_PATIENCE = timedelta(seconds=20)
+"""Of one try; there are up to three, and somebody who waits at a terminal is to hear of it within about a minute."""
 _STORAGE_SCOPE = "https://storage.azure.com/.default"
 """Of a token for tables and blobs alike (Microsoft Learn, "Authorize access to blobs using Microsoft Entra ID")."""
+
+
+class Standing(msgspec.Struct):
+    """What state things are in, and how to go on: told where the command is interrupted, or storage lets it down."""
+
+    told: str
 
 
 class Stores(msgspec.Struct, frozen=True):
     tables: Tables
     tables_name: str
     container: BackupContainer
+    standing: Standing
 
 
 Work = Callable[[Stores, Output], Awaitable[int | None]]
 """What a command does; its exit code, None for 0."""
 
 
-def run(context: typer.Context, work: Work, *, tables: str | None, backups: str) -> None:
-    """Open the accounts, do the work, and end with the exit code it gives. `tables` is None where none is needed."""
+def run(context: typer.Context, work: Work, *, tables: Account | None, backups: Account, standing: str = "") -> None:
+    """Open the accounts, do the work, and end with the exit code it gives. `tables` is None where none is needed;
+    `standing` is what state things are in before the work says otherwise."""
     options: Options = context.obj
-    kept = _account(backups, "backups", BACKUPS)
-    live = _account(tables, "tables", TABLES) if tables is not None else ""
+    kept = _access(backups)
+    live = _access(tables) if tables else ""
+    now = Standing(standing)
 
     async def work_there() -> int | None:
-        async with _opened(live, kept) as stores:
+        async with _opened(live, kept, now) as stores:
             return await work(stores, options.output)
 
     try:
@@ -61,14 +70,24 @@ def run(context: typer.Context, work: Work, *, tables: str | None, backups: str)
         raise Failure(Exit.NOT_DONE, str(error)) from error
     except ConfigurationError as error:
         raise Failure(Exit.USAGE, str(error)) from error
+    except BackupsUnavailable as error:
+        raise _unavailable(error.reason, backups.remedy(error), now) from error
     except StorageUnavailable as error:
-        raise Failure(Exit.UNAVAILABLE, str(error)) from error
+        raise _unavailable(str(error), tables.remedy(error) if tables else "", now) from error
+    except KeyboardInterrupt:
+        if now.told:
+            options.output.note(f"zapctl: it was interrupted; {now.told}")
+        raise
     if ended:
         raise typer.Exit(ended)
 
 
+def _unavailable(reason: str, remedy: str, now: Standing) -> Failure:
+    return Failure(Exit.UNAVAILABLE, "; ".join(filter(None, (reason, now.told, remedy))))
+
+
 @asynccontextmanager
-async def _opened(tables: str, backups: str) -> AsyncIterator[Stores]:
+async def _opened(tables: str, backups: str, standing: Standing) -> AsyncIterator[Stores]:
     async with AsyncExitStack() as exits:
         credential = None
         if any(account.startswith("https://") for account in (tables, backups)):
@@ -77,7 +96,8 @@ async def _opened(tables: str, backups: str) -> AsyncIterator[Stores]:
         yield Stores(
             await exits.enter_async_context(Tables(tables, patience=_PATIENCE, credential=credential)),
             account_name(tables),
-            await exits.enter_async_context(BackupContainer(backups, credential)),
+            await exits.enter_async_context(BackupContainer(backups, credential, patience=_PATIENCE)),
+            standing,
         )
 
 
@@ -90,17 +110,18 @@ async def _sign_in(credential: AsyncTokenCredential) -> None:
         raise Failure(Exit.AZURE, f"{reason}; sign in with `azd auth login` or `az login`") from error
 
 
-def _account(address: str, what: str, variable: str) -> str:
+def _access(account: Account) -> str:
     """The address, or the connection string that is in the environment or is typed; raises Failure."""
-    if address and not address.startswith("https://"):
-        reason = f"the account of the {what} is named by an address that begins with https://"
-        raise Failure(Exit.USAGE, f"{reason}; a connection string is a secret and belongs in {variable}")
-    if not (address or variable in os.environ or sys.stdin.isatty()):
-        reason = f"nobody can be asked here for the account of the {what}"
+    if account.address and not account.address.startswith("https://"):
+        reason = f"the account of the {account.what} is named by an address that begins with https://"
+        raise Failure(Exit.USAGE, f"{reason}; a connection string is a secret and belongs in {account.variable}")
+    if not (account.address or account.variable in os.environ or sys.stdin.isatty()):
+        reason = f"nobody can be asked here for the account of the {account.what}"
         raise Failure(
-            Exit.NOT_DONE, f"{reason}; name its address on the line, or set {variable} to a connection string"
+            Exit.NOT_DONE, f"{reason}; name its address on the line, or set {account.variable} to a connection string"
         )
-    return address or ask_secret(f"connection string of the account of the {what}", variable, from_stdin=False)
+    asked = f"connection string of the account of the {account.what}"
+    return account.address or ask_secret(asked, account.variable, from_stdin=False)
 
 
 def account_name(account: str) -> str:

@@ -76,7 +76,8 @@ async def write(service: TableServiceClient, table: str, lines: Iterable[bytes])
                 await slots.acquire()
                 group.create_task(submit(batch))
     except* StorageUnavailable as several:
-        raise several.exceptions[0] from None
+        first = several.exceptions[0]
+        raise first from first.__cause__
 
 
 async def _submit(client: TableClient, operations: list[Any]) -> None:

@@ -5,8 +5,8 @@ add new blobs suffices for it, without that to overwrite or delete any (Azure St
 Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action).
 """
 
-import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,16 +28,24 @@ if TYPE_CHECKING:
 LOCAL_NAME = "backups"
 """The container where a connection string says only which account; it is made if it is missing."""
 _LARGEST_BLOB_BYTES = 64 * 1024 * 1024
-_PATIENCE_SECONDS = 60
 _RETRIES = 2
 _BACKOFF_SECONDS = 0.5
 
 
+class BackupsUnavailable(StorageUnavailable):
+    """The container did not answer, or refused; `reason` is the message without its hint of what to do."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(f"{reason}; {hint}" if hint else reason)
+        self.reason = reason
+
+
 class BackupContainer:
     """`address` is https://<account>.blob.core.windows.net/<container>, to which `credential` says who we are, or the
-    connection string of an account. Every method raises StorageUnavailable where storage does not answer or refuses.
+    connection string of an account. Every method raises BackupsUnavailable where storage does not answer or refuses.
 
-    `transport` carries the requests in the place of the SDK's own, which is how tests break them.
+    `transport` carries the requests in the place of the SDK's own, which is how tests break them. `patience` is how
+    long one try of a call may take; there are three.
     """
 
     def __init__(
@@ -45,10 +53,12 @@ class BackupContainer:
         address: str,
         credential: AsyncTokenCredential | None = None,
         transport: AsyncHttpTransport[Any, Any] | None = None,
+        patience: timedelta = timedelta(seconds=60),
     ) -> None:
         self._address = address
         self._credential = credential
         self._transport = transport
+        self._patience = patience
         self._opened: ContainerClient | None = None
 
     @property
@@ -62,8 +72,8 @@ class BackupContainer:
             options: dict[str, Any] = {
                 "max_single_put_size": _LARGEST_BLOB_BYTES,
                 "max_single_get_size": _LARGEST_BLOB_BYTES,
-                "connection_timeout": _PATIENCE_SECONDS,
-                "read_timeout": _PATIENCE_SECONDS,
+                "connection_timeout": self._patience.total_seconds(),
+                "read_timeout": self._patience.total_seconds(),
                 "retry_total": _RETRIES,
                 "initial_backoff": _BACKOFF_SECONDS,
                 "increment_base": 2,
@@ -84,8 +94,12 @@ class BackupContainer:
     async def prepare(self) -> None:
         """Make the container where only the account was named."""
         if not self._is_address:
-            with contextlib.suppress(ResourceExistsError):
+            try:
                 await self._attempt(lambda client: client.create_container())
+            except ResourceNotFoundError as error:
+                raise BackupsUnavailable("there is no such account for the backups") from error
+            except ResourceExistsError:
+                return
 
     async def add(self, name: str, content: bytes) -> None:
         """A new blob; raises Conflict where there is one of that name."""
@@ -124,15 +138,15 @@ class BackupContainer:
         except (ResourceExistsError, ResourceNotFoundError):
             raise
         except ClientAuthenticationError as error:
-            raise StorageUnavailable("the backups' container refused our credential; check its role there") from error
+            raise BackupsUnavailable("the backups' container refused our credential", "check its role there") from error
         except HttpResponseError as error:
-            remedy = (
-                "; check our role there, or the connection string" if error.status_code == HTTPStatus.FORBIDDEN else ""
-            )
-            status = f"{error.status_code} ({type(error).__name__})"
-            raise StorageUnavailable(f"the backups' container answered {status}{remedy}") from error
+            refused = error.status_code == HTTPStatus.FORBIDDEN
+            raise BackupsUnavailable(
+                f"the backups' container answered {error.status_code} ({type(error).__name__})",
+                "check our role there, or the connection string" if refused else "",
+            ) from error
         except AzureError as error:
-            raise StorageUnavailable(f"the backups' container did not answer ({type(error).__name__})") from error
+            raise BackupsUnavailable(f"the backups' container did not answer ({type(error).__name__})") from error
 
     async def close(self) -> None:
         if self._opened is not None:
@@ -146,5 +160,5 @@ class BackupContainer:
         await self.close()
 
 
-def _missing() -> StorageUnavailable:
-    return StorageUnavailable("there is no such container for the backups; check its name at the end of the address")
+def _missing() -> BackupsUnavailable:
+    return BackupsUnavailable("there is no such container for the backups", "check its name at the end of the address")

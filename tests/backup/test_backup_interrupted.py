@@ -1,7 +1,9 @@
-"""`zapctl restore`, killed while it is at it, and gone on with by `--resume`, as an operator does both."""
+"""`zapctl restore` and `zapctl backup run`, killed or interrupted while they are at it, and gone on with by
+`--resume`, as an operator does both."""
 
 import asyncio
 import re
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -94,3 +96,53 @@ async def test_a_killed_restore_is_refused_anew_and_goes_on_to_the_same_end(
     again = await zapctl("restore", "latest", "--yes", "--resume")
     assert again.code == Exit.NOT_DONE
     assert "leave out --resume" in again.err
+
+
+async def interrupted(zapctl: Zapctl, stopping: Stopping, *line: str) -> str:
+    """What it says when somebody presses Ctrl-C, once its cable is frozen."""
+    async with zapctl.started(*line) as process, asyncio.timeout(60):
+        await stopping.frozen.wait()
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert process.returncode == 130
+    return err.decode()
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ((rb"GET \S*/Tokens\b", 1), "it was interrupted; nothing was changed\n"),
+        (
+            (rb"POST \S*/Tables\b", 2),
+            "none of the backup is written; give the same line once more, with --resume if told",
+        ),
+        ((rb"PUT \S*/Sessions\(", 30), "part of the backup is in "),
+        ((rb"GET \S*/Sessions\b", 3), "and was not compared to the end; do that by the same line and --resume\n"),
+        ((rb"(PUT|PATCH|POST) \S*/SessionIndex\b", 9), "but its sessions are not listed; do that by the same line"),
+    ],
+    ids=["before it writes", "making tables", "writing", "comparing", "listing"],
+)
+async def test_an_interrupted_restore_says_what_is_there_and_how_to_go_on(
+    before: dict[str, list[bytes]], connection_string: str, stopping: Stopping, told: str, tmp_path: Path
+) -> None:
+    accounts = {"ZAPBRIDGE_BACKUPS": connection_string, "ZAPBRIDGE_IDENTITY_KEY": IDENTITY_KEY}
+    zapctl = Zapctl(tmp_path, accounts | {"ZAPBRIDGE_TABLES": stopping.connection_string})
+    said = await interrupted(zapctl, stopping, "restore", "latest", "--yes")
+    assert said.startswith("zapctl: it was interrupted; ")
+    assert said.count("\n") == 1
+    assert told in said
+
+
+@pytest.mark.parametrize("at", [(rb"GET \S*/Sessions\b", 1)], ids=["at the sessions"])
+async def test_an_interrupted_backup_says_that_it_is_none(
+    before: dict[str, list[bytes]], connection_string: str, at: tuple[bytes, int], tmp_path: Path
+) -> None:
+    cable = Stopping(connection_string, *at)
+    await cable.open()
+    accounts = {"ZAPBRIDGE_BACKUPS": connection_string, "ZAPBRIDGE_IDENTITY_KEY": IDENTITY_KEY}
+    zapctl = Zapctl(tmp_path, accounts | {"ZAPBRIDGE_TABLES": cable.connection_string})
+    said = await interrupted(zapctl, cable, "backup", "run")
+    await cable.close()
+    assert said.startswith("zapctl: it was interrupted; no backup was made")
+    assert said.count("\n") == 1
+    assert len((await Zapctl(tmp_path, accounts)("backup", "list", "--json")).json["items"]) == 1
