@@ -103,8 +103,11 @@ async def _meant(name: str, stores: Stores) -> str:
 
 def _check_key(manifest: Manifest, output: Output) -> None:
     key = identity_key()
-    if not (key and manifest.key_fingerprint):
-        output.note("Whether the app's identity key is the one of this backup was not checked: one of them is unknown.")
+    unchecked = "so whether the app's identity key is the one of this backup was not checked."
+    if not manifest.key_fingerprint:
+        output.note(f"The backup has no fingerprint of its identity key, {unchecked}")
+    elif not key:
+        output.note(f"ZAPBRIDGE_IDENTITY_KEY is not set, {unchecked}")
     elif fingerprint(key) != manifest.key_fingerprint:
         reason = "the ids of this backup's cards were made under another identity key, so that no card would be known"
         raise Failure(Exit.BACKUP_UNUSABLE, f"{reason}; find that key in the vault, under identity-key")

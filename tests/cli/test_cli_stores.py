@@ -49,6 +49,23 @@ async def test_with_the_key_there_is_nothing_to_say(account: str, tmp_path: Path
     assert (await zapctl("backup", "list", "--json")).json["items"][0]["keyFingerprint"]
 
 
+@pytest.mark.parametrize(
+    ("backed_up_with", "restored_with", "told"),
+    [("", IDENTITY_KEY, "The backup has no fingerprint"), (IDENTITY_KEY, "", "ZAPBRIDGE_IDENTITY_KEY is not set")],
+    ids=["backup", "variable"],
+)
+async def test_a_restore_that_cannot_check_the_key_says_what_is_missing(
+    account: str, tmp_path: Path, backed_up_with: str, restored_with: str, told: str
+) -> None:
+    both = {"ZAPBRIDGE_TABLES": account, "ZAPBRIDGE_BACKUPS": account}
+    made = await Zapctl(tmp_path, both | {"ZAPBRIDGE_IDENTITY_KEY": backed_up_with})("backup", "run")
+    assert made.code == 0
+    ended = await Zapctl(tmp_path, both | {"ZAPBRIDGE_IDENTITY_KEY": restored_with})("restore", "latest", "--yes")
+    assert ended.code == 0
+    assert ended.err.startswith(told)
+    assert "was not checked" in ended.err
+
+
 async def test_where_nobody_can_be_asked_the_variable_is_named(tmp_path: Path) -> None:
     ended = await Zapctl(tmp_path)("backup", "list")
     assert ended.code == Exit.NOT_DONE
