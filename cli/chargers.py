@@ -118,7 +118,13 @@ async def _all(app: App) -> Board:
 
 
 async def _one(app: App, charger: str) -> Board:
-    answer = await app.api.get(f"/chargers/{path_part(charger)}/state")
+    try:
+        answer = await app.api.get(f"/chargers/{path_part(charger)}/state")
+    except Failure as failure:
+        if failure.exit_code != Exit.NOT_FOUND:
+            raise
+        told = f"no charger {charger} is known, by its id or serial"
+        raise Failure(Exit.NOT_FOUND, f"{told}; `zapctl state` lists them all") from failure
     items = {str(one["id"]): one for one in answer["observations"]}
     rows = {
         key: (

@@ -34,7 +34,7 @@ async def _health(app: App, output: Output) -> None:
 
 
 def _view(answer: dict[str, Any], url: str) -> RenderableType:
-    quarantine = answer["quarantine"]
+    quarantine, swept = answer["quarantine"], answer["sweptUntil"]
     kept = f"{quarantine['count']} in quarantine"
     streams = Rows(
         ("Stream", "State", "Newest observation", "Last message"),
@@ -50,7 +50,7 @@ def _view(answer: dict[str, Any], url: str) -> RenderableType:
     )
     return lines(
         f"{url} is {answer['status']}.",
-        f"Session log checked until {local(answer['sweptUntil'])}.",
+        f"Session log checked until {local(swept)}." if swept else "The session log was not checked yet.",
         f"{kept}, the newest of {local(quarantine['newest'])}." if quarantine["count"] else f"{kept}.",
         streams if answer["streams"] else "No message stream is configured (ZAPBRIDGE_STREAMS).",
     )

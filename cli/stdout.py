@@ -27,8 +27,8 @@ class _Descriptor(io.FileIO):
             raise
         except OSError as error:
             self._failed = True
-            reason = f"stdout cannot be written: {error.strerror}"
-            raise Failure(Exit.NOT_DONE, f"{reason}; the file is not whole") from error
+            reason = f"standard output could not be written: {error.strerror}"
+            raise Failure(Exit.NOT_DONE, f"{reason}; what it was to hold is not whole") from error
 
 
 def telling_stdout() -> TextIO:

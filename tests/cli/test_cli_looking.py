@@ -11,6 +11,8 @@ import pytest
 
 from cli.api import Api
 from cli.exits import Exit
+from cli.health import _view
+from cli.output import Output
 from devhost.stack import Stack
 from tests.cable import cable_to
 from tests.cli.conftest import describe
@@ -131,7 +133,7 @@ async def test_a_charger_is_shown_with_all_it_observes(zapctl: Zapctl, running: 
 async def test_a_charger_nobody_knows_is_not_found(zapctl: Zapctl) -> None:
     ended = await zapctl("state", "ZAP/../999")
     assert ended.code == Exit.NOT_FOUND
-    assert ended.err.startswith("zapctl: no charger of that id")
+    assert ended.err == "zapctl: no charger ZAP/../999 is known, by its id or serial; `zapctl state` lists them all\n"
 
 
 async def test_watching_in_a_pipe_tells_each_change_once_and_ends_well_when_interrupted(
@@ -175,6 +177,16 @@ async def test_health_tells_of_the_streams(zapctl: Zapctl, running: Stack, a_cha
     assert f"{running.host.url} is up." in ended.out
     (row,) = [line for line in ended.out.splitlines() if line.startswith("harbour")]
     assert row.split()[1] == "moving"
+
+
+async def test_before_the_first_sweep_the_session_log_is_said_to_be_unchecked(
+    running: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = await answered(running, "/health/details")
+    Output(as_json=False).result(answer, lambda: _view(answer | {"sweptUntil": None}, running.host.url))
+    told = capsys.readouterr().out
+    assert "The session log was not checked yet." in told
+    assert "until" not in told
 
 
 async def test_credentials_are_told_without_secrets(zapctl: Zapctl, running: Stack) -> None:
@@ -248,7 +260,7 @@ async def test_while_storage_is_down_the_app_is_unavailable(running: Stack, tmp_
 
 
 @pytest.mark.parametrize(
-    "command", ["installations", "installations --json", "tokens export", "drivers list", "--help"]
+    "command", ["installations", "installations --json", "doctor", "tokens export", "drivers list", "--help"]
 )
 async def test_a_stdout_that_takes_no_more_is_told_in_one_line(zapctl: Zapctl, command: str) -> None:
     """/dev/full is as a disk without room."""

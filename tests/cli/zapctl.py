@@ -17,7 +17,9 @@ from typing import Any
 from devhost.stack import ROOT
 
 SCRIPT = ROOT / "zapctl"
-STDOUT_IS_FULL = "zapctl: stdout cannot be written: No space left on device; the file is not whole\n"
+STDOUT_IS_FULL = (
+    "zapctl: standard output could not be written: No space left on device; what it was to hold is not whole\n"
+)
 _KEPT = {"PATH", "HOME", "LANG"}
 _LONGEST_SECONDS = 180
 """After so long a command is taken to hang."""
