@@ -68,7 +68,7 @@ class ChargerOutput(msgspec.Struct, rename="camel", kw_only=True):
 
 
 @chargers.route("chargers", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed("installation", "limit", "cursor")
 async def list_chargers(req: func.HttpRequest) -> func.HttpResponse:
     """Chargers in order of their ids, `limit` a page; of one installation with `installation`."""
     limit = limit_parameter(req)
@@ -84,7 +84,7 @@ async def list_chargers(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @chargers.route("chargers/{id}/state", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def get_charger_state(req: func.HttpRequest) -> func.HttpResponse:
     charger_id, charger = await _charger(req)
     await services().streams.kinds.recall()
@@ -105,7 +105,7 @@ async def get_charger_state(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @chargers.route("chargers/{id}/history", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed("from", "to", "resolution")
 async def get_charger_history(req: func.HttpRequest) -> func.HttpResponse:
     """Power, currents and session energy from `from` (a day before `to`) until `to` (now), by `resolution` (1m)."""
     charger_id, charger = await _charger(req)

@@ -39,7 +39,7 @@ class HookCredentialOutput(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 @credentials.route("hook-credentials/{name}", methods=["PUT"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def put_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
     given = decoded(req, HookCredentialInput)
     name = req.route_params.get("name", "")
@@ -52,7 +52,7 @@ async def put_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @credentials.route("hook-credentials", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def list_hook_credentials(req: func.HttpRequest) -> func.HttpResponse:
     known = await services().hook_credentials.all()
     items = [HookCredentialOutput(one.name, one.installations, len(one.sha256), one.entra_app_id) for one in known]
@@ -60,7 +60,7 @@ async def list_hook_credentials(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @credentials.route("hook-credentials/{name}/rotate", methods=["POST"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def rotate_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
     name = req.route_params.get("name", "")
     secret = await services().hook_credentials.rotate(name)
@@ -69,7 +69,7 @@ async def rotate_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @credentials.route("hook-credentials/{name}/retire", methods=["POST"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def retire_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
     name = req.route_params.get("name", "")
     await services().hook_credentials.retire(name)
@@ -78,7 +78,7 @@ async def retire_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @credentials.route("hook-credentials/{name}", methods=["DELETE"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def delete_hook_credential(req: func.HttpRequest) -> func.HttpResponse:
     name = req.route_params.get("name", "")
     await services().hook_credentials.delete(name)

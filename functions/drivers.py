@@ -29,7 +29,7 @@ class DriverInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 @drivers.route("drivers", methods=["PUT"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def put_driver(req: func.HttpRequest) -> func.HttpResponse:
     from shared.privacy.identity import driver_id
     from shared.storage.drivers import Driver
@@ -56,7 +56,7 @@ async def put_driver(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @drivers.route("drivers", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed("group", "limit", "cursor")
 async def list_drivers(req: func.HttpRequest) -> func.HttpResponse:
     limit = limit_parameter(req)
     after = req.params.get("cursor", "")
@@ -68,7 +68,7 @@ async def list_drivers(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @drivers.route("drivers/{id}", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def get_driver(req: func.HttpRequest) -> func.HttpResponse:
     """A driver with the tokens that carry their name, also one whose name stands in tokens only."""
     from shared.privacy.identity import driver_id
@@ -89,7 +89,7 @@ async def get_driver(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @drivers.route("drivers/{id}", methods=["DELETE"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def erase_driver(req: func.HttpRequest) -> func.HttpResponse:
     """200 once nothing tells of the person any more; 202 while the timer goes on with it, and asking again may help."""
     erasure = await services().erasures.erase(_driver_id(req))
@@ -106,7 +106,7 @@ async def erase_driver(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @drivers.route("drivers/{id}/export", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def export_driver(req: func.HttpRequest) -> func.HttpResponse:
     """All that is held about the person, in one document."""
     held = await services().person_export.of(_driver_id(req))

@@ -40,22 +40,31 @@ _STATUS: dict[type[ZapbridgeError], HTTPStatus] = {
     ConfigurationError: HTTPStatus.SERVICE_UNAVAILABLE,
     ZapCloudError: HTTPStatus.BAD_GATEWAY,
 }
+_OF_THE_HOST = ("code", "clientId")
+"""With which a function key may come in an address (Microsoft Learn, "Work with access keys in Azure Functions")."""
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
-def managed(handler: Handler) -> Handler:
-    """A handler of the management API: the caller is checked where the host did not, errors become problems."""
+def managed(*parameters: str) -> Callable[[Handler], Handler]:
+    """A handler of the management API that takes these query parameters: the caller is checked where the host did not,
+    a parameter of another name is refused, errors become problems."""
+    taken = {*parameters, *_OF_THE_HOST}
 
-    @functools.wraps(handler)
-    async def guarded(req: func.HttpRequest) -> func.HttpResponse:
-        try:
-            if services().settings.api_auth is ApiAuthentication.ENTRA:
-                await services().validator.require_operator(req.headers.get("authorization"))
-            return await handler(req)
-        except ZapbridgeError as error:
-            return problem(error)
+    def guard(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        async def guarded(req: func.HttpRequest) -> func.HttpResponse:
+            try:
+                if services().settings.api_auth is ApiAuthentication.ENTRA:
+                    await services().validator.require_operator(req.headers.get("authorization"))
+                if unknown := [name for name in req.params if name not in taken]:
+                    raise InvalidInput("a parameter is unknown", dict.fromkeys(unknown, "is no parameter of this call"))
+                return await handler(req)
+            except ZapbridgeError as error:
+                return problem(error)
 
-    return guarded
+        return guarded
+
+    return guard
 
 
 def problem(error: ZapbridgeError) -> func.HttpResponse:

@@ -8,7 +8,7 @@ import azure.functions as func
 from functions.encoding import managed
 from functions.levels import API_LEVEL
 from functions.services import services
-from functions.session_query import SessionQuery, found, session_query
+from functions.session_query import SESSIONS_ASKED, SessionQuery, found, session_query
 from shared.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _KEPT = ("installation", "limit", "style", "timeZone")
 
 
 @exports.route("sessions.csv", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed(*SESSIONS_ASKED, "style", "timeZone")
 async def export_sessions(req: func.HttpRequest) -> func.HttpResponse:
     """A page of the log, and in `Link` the address of the next (RFC 8288). The first begins with the heading and the
     others have none, so that one after the other they are one file."""

@@ -30,7 +30,7 @@ async def get_health(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @health.route("health/details", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def get_health_details(req: func.HttpRequest) -> func.HttpResponse:
     quarantined = await services().quarantine.newest()
     return answer(

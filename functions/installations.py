@@ -57,7 +57,7 @@ class GrantInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 @installations.route("installations/{id}", methods=["PUT"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def put_installation(req: func.HttpRequest) -> func.HttpResponse:
     from shared.billing.local_clock import zone_named
     from shared.storage.chargers import Charger
@@ -107,13 +107,13 @@ async def put_installation(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @installations.route("installations", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def list_installations(req: func.HttpRequest) -> func.HttpResponse:
     return answer({"items": await services().installations.all(), "cursor": None})
 
 
 @installations.route("installations/{id}", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def get_installation(req: func.HttpRequest) -> func.HttpResponse:
     found = await services().installations.get(installation_id_of(req))
     if found is None:
@@ -122,7 +122,7 @@ async def get_installation(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @installations.route("installations/{id}/refusals", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed("from", "limit")
 async def list_refusals(req: func.HttpRequest) -> func.HttpResponse:
     """Why drivers with a card were refused, oldest first, from the instant `from` on (a day ago, if not given)."""
     limit = limit_parameter(req)
@@ -131,7 +131,7 @@ async def list_refusals(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @installations.route("chargers/{id}/grants", methods=["POST"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def post_grant(req: func.HttpRequest) -> func.HttpResponse:
     from shared.storage.authorizations import Grant
 
@@ -151,7 +151,7 @@ async def post_grant(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @installations.route("chargers/{id}/grants", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def list_grants(req: func.HttpRequest) -> func.HttpResponse:
     standing = await services().authorizations.read(await _charger_id(req))
     now = services().clock()
@@ -159,7 +159,7 @@ async def list_grants(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @installations.route("chargers/{id}/grants/{grant}", methods=["DELETE"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def delete_grant(req: func.HttpRequest) -> func.HttpResponse:
     grant_id = req.route_params.get("grant", "")
     if not grant_id.isalnum():

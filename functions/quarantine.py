@@ -11,7 +11,7 @@ quarantine = func.Blueprint()
 
 
 @quarantine.route("quarantine", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
     """What could not be understood, newest first, and the forms of body that were new."""
     return answer(
@@ -24,7 +24,7 @@ async def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @quarantine.route("quarantine/{id}", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def get_quarantined(req: func.HttpRequest) -> func.HttpResponse:
     """The body itself, which may hold a card number."""
     identity = req.route_params.get("id", "")
@@ -35,7 +35,7 @@ async def get_quarantined(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @quarantine.route("quarantine/{id}/replay", methods=["POST"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def replay_quarantined(req: func.HttpRequest) -> func.HttpResponse:
     """Try it again with the code of today; what is understood now takes effect and leaves quarantine."""
     identity = req.route_params.get("id", "")

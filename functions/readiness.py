@@ -24,7 +24,7 @@ class ZapCloudInstallation(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @readiness.route("installations/{id}/readiness", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed("base", "mode")
 async def get_readiness(req: func.HttpRequest) -> func.HttpResponse:
     """`base` is where ZapCloud should call us; without it, where this request came to. `mode` judges as if it were the
     installation's."""
@@ -41,7 +41,7 @@ async def get_readiness(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @readiness.route("zapcloud/installations", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def list_zapcloud_installations(req: func.HttpRequest) -> func.HttpResponse:
     """All that our ZapCloud account may see, by name."""
     zapcloud = services().zapcloud

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shared.sessions.view import SessionView
     from shared.storage.session_index import SessionEntry
 
+SESSIONS_ASKED = ("installation", "from", "to", "limit", "cursor")
+"""The query parameters by which sessions are asked for."""
 _LONGEST_CURSOR = 300
 
 

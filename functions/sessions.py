@@ -9,7 +9,7 @@ import msgspec
 from functions.encoding import answer, managed
 from functions.levels import API_LEVEL
 from functions.services import services
-from functions.session_query import found, session_query, with_energy_so_far
+from functions.session_query import SESSIONS_ASKED, found, session_query, with_energy_so_far
 from shared.errors import InvalidInput, NotFound
 from shared.identifiers import canonical_uuid
 
@@ -58,7 +58,7 @@ class SessionDetails(SessionOutput, rename="camel", kw_only=True):
 
 
 @sessions.route("sessions", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed(*SESSIONS_ASKED)
 async def list_sessions(req: func.HttpRequest) -> func.HttpResponse:
     page = await found(session_query(req))
     items = [msgspec.convert(entry, SessionOutput, from_attributes=True) for entry in page.items]
@@ -66,7 +66,7 @@ async def list_sessions(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @sessions.route("sessions/{id}", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def get_session(req: func.HttpRequest) -> func.HttpResponse:
     (view,) = await with_energy_so_far([await _view(req)])
     return answer(msgspec.convert(view, SessionDetails, from_attributes=True))
@@ -82,7 +82,7 @@ class EnergyItem(msgspec.Struct, rename="camel"):
 
 
 @sessions.route("sessions/{id}/energy", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed("interval", "timeZone")
 async def get_energy(req: func.HttpRequest) -> func.HttpResponse:
     """By interval of the installation's clock."""
     from shared.billing.local_clock import Interval, zone_named

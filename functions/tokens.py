@@ -33,7 +33,7 @@ class TokenInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 @tokens.route("tokens", methods=["PUT"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def put_token(req: func.HttpRequest) -> func.HttpResponse:
     from shared.access.card import normalize, token_id
     from shared.storage.tokens import Token
@@ -64,7 +64,7 @@ async def put_token(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @tokens.route("tokens", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed("limit", "cursor")
 async def list_tokens(req: func.HttpRequest) -> func.HttpResponse:
     limit = limit_parameter(req)
     after = req.params.get("cursor", "")
@@ -76,7 +76,7 @@ async def list_tokens(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @tokens.route("tokens/seen", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed("installation")
 async def list_seen_tokens(req: func.HttpRequest) -> func.HttpResponse:
     """The cards shown at an installation that are not registered (any more or yet), ready to be."""
     from shared.access.unregistered import unregistered_tokens
@@ -89,7 +89,7 @@ async def list_seen_tokens(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @tokens.route("tokens/{id}", methods=["GET"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def get_token(req: func.HttpRequest) -> func.HttpResponse:
     stored = await services().tokens.get(_token_id(req))
     if stored is None:
@@ -98,7 +98,7 @@ async def get_token(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @tokens.route("tokens/{id}", methods=["DELETE"], auth_level=API_LEVEL)
-@managed
+@managed()
 async def delete_token(req: func.HttpRequest) -> func.HttpResponse:
     await services().tokens.delete(_token_id(req))
     return no_content()
