@@ -1,5 +1,7 @@
 """The management API for drivers: who they are, all that is held about one, and to forget one."""
 
+import re
+import unicodedata
 from http import HTTPStatus
 from typing import Annotated
 
@@ -17,6 +19,9 @@ drivers = func.Blueprint()
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Groups = Annotated[list[_Text], msgspec.Meta(max_length=50)]
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_STEERING = {"Cc", "Zl", "Zp"}
+"""Unicode's categories of what breaks a line or steers a terminal."""
 
 
 class DriverInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -35,13 +40,12 @@ async def put_driver(req: func.HttpRequest) -> func.HttpResponse:
     from shared.storage.drivers import Driver
 
     given = decoded(req, DriverInput)
-    user = canonical_uuid(given.zaptec_user_id) if given.zaptec_user_id else None
-    if given.zaptec_user_id and user is None:
-        raise InvalidInput("the driver cannot be stored", {"zaptecUserId": "must be a hyphenated UUID"})
+    if faults := _faults(given):
+        raise InvalidInput("the driver cannot be stored", faults)
     identity = driver_id(services().settings.identity_key, given.driver)
     erasure = await services().drivers.erasure(identity)
     if erasure and erasure.erasure.done_at is None:
-        raise Conflict("the driver is being erased; once that is done they can be registered again")
+        raise Conflict(f"the driver of id {identity} is being erased; once that is done they can be registered again")
     driver = Driver(
         id=identity,
         driver=given.driver,
@@ -49,10 +53,29 @@ async def put_driver(req: func.HttpRequest) -> func.HttpResponse:
         email=given.email,
         phone=given.phone,
         groups=tuple(dict.fromkeys(given.groups)),
-        zaptec_user_id=user,
+        zaptec_user_id=canonical_uuid(given.zaptec_user_id),
     )
     await services().drivers.put(driver)
     return answer(driver)
+
+
+def _faults(given: DriverInput) -> dict[str, str]:
+    """By their fields; nothing for who can be stored."""
+    faults = {}
+    texts: dict[str, list[str | None]] = {
+        "driver": [given.driver],
+        "name": [given.name],
+        "phone": [given.phone],
+        "groups": [*given.groups],
+    }
+    for field, told in texts.items():
+        if any(unicodedata.category(letter) in _STEERING for text in told for letter in text or ""):
+            faults[field] = "must be one line without control characters"
+    if given.email is not None and not _ADDRESS.fullmatch(given.email):
+        faults["email"] = "must have one @ with something before and after it, and no blanks"
+    if given.zaptec_user_id is not None and canonical_uuid(given.zaptec_user_id) is None:
+        faults["zaptecUserId"] = "must be a hyphenated UUID"
+    return faults
 
 
 @drivers.route("drivers", methods=["GET"], auth_level=API_LEVEL)

@@ -43,6 +43,22 @@ async def test_what_is_no_driver_is_refused(management: httpx.AsyncClient, conte
     assert (await management.put("/drivers", json=content)).status_code == 400
 
 
+@pytest.mark.parametrize("field", ["driver", "name", "phone", "groups"])
+@pytest.mark.parametrize("text", ["Evil\nName", "Name\n", "\x1b[2J", "a\u2028b", "\x00"])
+async def test_a_text_that_would_break_a_list_is_refused_by_its_field(
+    management: httpx.AsyncClient, field: str, text: str
+) -> None:
+    content = {"driver": "Kari"} | {field: [text] if field == "groups" else text}
+    answer = await management.put("/drivers", json=content)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+@pytest.mark.parametrize("email", ["nonsense", "@example.test", "kari@", "kari@a@b", "kari n@example.test", "k@b\n"])
+async def test_an_address_by_which_nobody_could_be_found_is_refused(management: httpx.AsyncClient, email: str) -> None:
+    answer = await management.put("/drivers", json={"driver": "Kari", "email": email})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["email"])
+
+
 async def test_a_name_is_no_id(management: httpx.AsyncClient) -> None:
     assert (await management.get("/drivers/Kari")).status_code == 404
     assert (await management.delete("/drivers/Kari")).status_code == 404
