@@ -26,6 +26,8 @@ _IN_PARTS = (
 )
 """What is left of an export where there are so many sessions that all of them cannot be read in one request."""
 
+_NOBODY = "Nobody of that id is entered here, and no card or session was found"
+
 
 @drivers.command("list")
 def list_drivers(
@@ -72,6 +74,10 @@ def put(
     zaptec_user: Annotated[str, typer.Option("--zaptec-user", metavar="ID", help="The person's id in ZapCloud.")] = "",
 ) -> None:
     """Enter a driver, or replace all that was entered of them."""
+    if not driver.strip():
+        raise typer.BadParameter("is empty; say what tokens and sessions call the driver", param_hint="DRIVER")
+    if not all(one.strip() for one in group or []):
+        raise typer.BadParameter("a group has a name", param_hint="--group")
 
     async def do(app: App, output: Output) -> None:
         content = {
@@ -82,7 +88,12 @@ def put(
             "groups": group or [],
             "zaptecUserId": zaptec_user or None,
         }
-        stored = await app.api.put("/drivers", content)
+        try:
+            stored = await app.api.put("/drivers", content)
+        except Failure as failure:
+            if "is being erased" in str(failure):
+                raise Failure(failure.exit_code, f"{failure}; `zapctl drivers erase ID` goes on with it") from failure
+            raise
         output.result(stored, lambda: lines(f"{driver} is entered, with the id {stored['id']}."))
 
     run(context, do, changing="entering a driver")
@@ -125,20 +136,23 @@ def erase(
 
     async def do(app: App, output: Output) -> None:
         identity = await _id_of(app, driver)
+        entered = not _is_id(driver) or await _is_known(app, identity)
         confirm(f"Erase {driver} from {app.target.name}, and delete their cards?", yes=yes)
         told = await app.api.delete(f"/drivers/{identity}")
-        done = told["state"] == "done"
+        done, found = told["state"] == "done", told["sessions"] or told["tokens"]
         sessions, cards = counted(told["sessions"], "session"), counted(told["tokens"], "card")
         what = f"{sessions} passed to {told['pseudonym']}, {cards} deleted."
         later = f"It goes on by itself for some minutes; `zapctl drivers erase {identity}` asks again."
-        output.result(told, lambda: lines(what, "Erased." if done else later))
+        so_far = f"{_NOBODY}." if done else f"{_NOBODY} so far; is the id right?"
+        notes = [] if entered or found else [so_far]
+        output.result(told, lambda: lines(what, *notes, "Erased." if done else later))
 
     run(context, do, changing="erasing a driver")
 
 
 async def _id_of(app: App, driver: str) -> str:
     """The id of a driver, by its text or by itself; raises Failure where nobody who was entered is called that."""
-    if len(driver) == 32 and set(driver.lower()) <= set("0123456789abcdef"):
+    if _is_id(driver):
         return driver.lower()
     async for page in app.api.pages("/drivers"):
         for one in page:
@@ -147,6 +161,21 @@ async def _id_of(app: App, driver: str) -> str:
     reason = f"no driver {driver} was entered, and whoever was erased is known by their id alone"
     remedy = "enter somebody who is named by cards and sessions only by `zapctl drivers put`, and say this again"
     raise Failure(Exit.NOT_FOUND, f"{reason}; {remedy}")
+
+
+def _is_id(driver: str) -> bool:
+    return len(driver) == 32 and set(driver.lower()) <= set("0123456789abcdef")
+
+
+async def _is_known(app: App, identity: str) -> bool:
+    """Whether somebody of the id was entered, or is named by a card."""
+    try:
+        await app.api.get(f"/drivers/{identity}")
+    except Failure as failure:
+        if failure.exit_code is Exit.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 def _described(found: dict[str, Any]) -> list[str]:

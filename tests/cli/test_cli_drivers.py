@@ -1,6 +1,7 @@
 """People are entered, looked up by their names, handed out and erased; erasing is asked for first."""
 
 import json
+import secrets
 import stat
 from pathlib import Path
 
@@ -66,6 +67,47 @@ async def test_an_erasure_is_begun_and_followed_to_its_end(zapctl: Zapctl, runni
     await running.simulator.advance(61)
     again = await zapctl("drivers", "erase", identity, "--yes", "--json")
     assert (again.code, again.json["state"]) == (0, "done")
+
+
+async def test_an_id_under_which_nothing_is_held_is_erased_and_said_to_be_nobodys(
+    zapctl: Zapctl, running: Stack
+) -> None:
+    """It may be right, after a restore; or mistyped."""
+    identity = secrets.token_hex(16)
+    begun = await zapctl("drivers", "erase", identity, "--yes")
+    assert begun.code == 0
+    assert "no card or session was found so far; is the id right?\n" in begun.out
+    await running.simulator.advance(61)
+    await zapctl("drivers", "erase", identity, "--yes")
+    done = await zapctl("drivers", "erase", identity, "--yes")
+    assert "no card or session was found.\nErased.\n" in done.out
+
+
+async def test_an_id_of_somebody_with_a_card_is_not_doubted(zapctl: Zapctl, kari: str) -> None:
+    identity = (await zapctl("drivers", "show", kari, "--json")).json["id"]
+    assert "Nobody" not in (await zapctl("drivers", "erase", identity, "--yes")).out
+
+
+async def test_whoever_is_entered_while_being_erased_is_told_how_to_go_on(zapctl: Zapctl, kari: str) -> None:
+    identity = (await zapctl("drivers", "show", kari, "--json")).json["id"]
+    await zapctl("drivers", "erase", kari, "--yes")
+    ended = await zapctl("drivers", "put", kari)
+    assert ended.code == Exit.REFUSED
+    assert identity in ended.err
+    assert "`zapctl drivers erase ID` goes on with it" in ended.err
+
+
+@pytest.mark.parametrize("words", [[""], [" "], ["Kari", "--group", ""]])
+async def test_a_driver_without_a_name_is_refused_in_plain_words(zapctl: Zapctl, words: list[str]) -> None:
+    ended = await zapctl("drivers", "put", *words)
+    assert ended.code == Exit.USAGE
+    assert "is empty; say what" in ended.err or "a group has a name" in ended.err
+
+
+async def test_an_address_that_is_none_is_refused_by_what_is_wrong_with_it(zapctl: Zapctl) -> None:
+    ended = await zapctl("drivers", "put", "Kari", "--email", "nonsense")
+    assert ended.code == Exit.REFUSED
+    assert "email must have one @" in ended.err
 
 
 async def test_a_name_nobody_entered_is_said_to_be_none(zapctl: Zapctl) -> None:
