@@ -18,6 +18,13 @@ class Host(msgspec.Struct):
     def api(self) -> str:
         return f"{self.url}/api"
 
+    def insist(self, answer: httpx.Response) -> httpx.Response:
+        """The app's answer; raises StackError where it is no success."""
+        if not answer.is_success:
+            asked = f"{answer.request.method} {answer.request.url.path}"
+            raise self.process.failed(f"{asked} was answered {answer.status_code}")
+        return answer
+
     def management(self) -> httpx.AsyncClient:
         """A client of the management API, authenticated by function key."""
         return httpx.AsyncClient(base_url=self.api, headers={"x-functions-key": self.function_key}, timeout=30)

@@ -14,6 +14,7 @@ import msgspec
 ROOT = Path(__file__).parent.parent
 _READY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
+_TOLD_CHARACTERS = 3000
 
 
 class StackError(Exception):
@@ -90,7 +91,11 @@ class Process:
                     await asyncio.wait([ended], timeout=_POLL_SECONDS)
         finally:
             ended.cancel()
-        raise StackError(f"{self.name} did not get ready; see {self.log}:\n{self.log.read_text()[-2000:]}")
+        raise self.failed(f"{self.name} did not get ready")
+
+    def failed(self, what: str) -> StackError:
+        """Tells what went wrong, and the end of the log."""
+        return StackError(f"{what}; see {self.log}:\n{self.log.read_text()[-_TOLD_CHARACTERS:]}")
 
 
 async def spawn(name: str, command: list[str], log_folder: Path, environment: dict[str, str] | None = None) -> Process:

@@ -236,13 +236,13 @@ class Stack:
             for _ in range(_TIMES_SAID):
                 if (await management.get(f"/chargers/{view.chargers[-1].id}/grants")).is_success:
                     return
-                (await management.put(f"/installations/{view.id}", json={})).raise_for_status()
+                self.host.insist(await management.put(f"/installations/{view.id}", json={}))
         raise StackError(f"the app did not learn of the chargers of {view.name}; its log says why")
 
     async def make_known(self, view: InstallationView, settings: Mapping[str, Any]) -> None:
         """Tell the app of an installation, and the installation of the app's web hooks."""
         async with self.host.management() as management:
-            (await management.put(f"/installations/{view.id}", json=settings)).raise_for_status()
+            self.host.insist(await management.put(f"/installations/{view.id}", json=settings))
         payload = {"username": HOOK_CREDENTIAL, "password": self.hook_password}
         await self.use_web_hooks(view.id, payload)
         self.installations.append(view)
@@ -262,8 +262,7 @@ class Stack:
         async with self.host.management() as management:
             for name in (HOOK_CREDENTIAL, OAUTH_CREDENTIAL):
                 answer = await management.put(f"/hook-credentials/{name}", json={"installations": ["*"]})
-                answer.raise_for_status()
-                secret = answer.json()["secret"]
+                secret = self.host.insist(answer).json()["secret"]
                 if name == HOOK_CREDENTIAL:
                     self.hook_password = secret
                 else:

@@ -1,5 +1,6 @@
 """What a backup brings back: every answer of the app on the restored account, against those before."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,14 +16,12 @@ async def differences_after_restore(stack: Stack, host: Host, say: Callable[[str
     run; the account is another Azurite's."""
     folder = stack.folder / "restored"
     folder.mkdir()
-    before = await every_answer(host)
-    say(f"{len(before)} answers are written down")
     ports = Ports.free()
     azurite = await start_azurite(folder / "azurite", ports, folder, many_rows=True)
     try:
         new = storage_connection_string(ports)
-        await _restore(stack, new, folder)
-        say("the backup is restored")
+        before, _ = await asyncio.gather(every_answer(host), _restore(stack, new, folder))
+        say(f"the backup is restored, and {len(before)} answers are written down")
         restored = await stack.start_host("restored", Ports.free().host, {"ZAPBRIDGE_TABLES": new})
         found = differences(before, await every_answer(restored))
         await restored.process.stop()
