@@ -20,11 +20,14 @@ type Answer = tuple[int, Any]
 """A status, and the JSON or the text of the body."""
 _SINCE = "2026-01-01T00:00:00Z"
 _AT_ONCE = 8
+_LONGEST_SECONDS = 220
+"""For the export of a person, which reads every table; as zapctl waits for it."""
 
 
 async def every_answer(host: Host) -> dict[str, Answer]:
     """By what was asked."""
     async with host.management() as management:
+        management.timeout = httpx.Timeout(_LONGEST_SECONDS)
         questions = _Questions(management)
         await questions.all("/hook-credentials")
         await questions.each("/quarantine/{id}", [body["id"] for body in await questions.all("/quarantine")])

@@ -112,3 +112,11 @@ async def test_without_streams_there_is_one_site(stack: Stack) -> None:
     assert stack.description()["service_bus"] == []
     with pytest.raises(StackError, match="without streams"):
         await stack.refresh_credentials()
+
+
+async def test_what_the_app_refuses_is_told_with_the_end_of_its_log(streaming: Stack) -> None:
+    async with streaming.host.management() as management:
+        refused = await management.put("/hook-credentials/no spaces", json={"installations": ["*"]})
+    with pytest.raises(StackError, match=r"PUT /api/hook-credentials/.* was answered 400; see .*host\.log") as told:
+        streaming.host.insist(refused)
+    assert streaming.host.process.log.read_text()[-500:] in str(told.value)
