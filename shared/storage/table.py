@@ -35,6 +35,7 @@ _RETRIES_UNSENT = 2
 """Of a request that never reached the service: nothing can have been done twice, and the answer is soon known."""
 _BACKOFF_SECONDS = 0.1
 _MEANINGFUL = {404, 409, 412}
+_REQUEST_ID = "x-ms-request-id"
 _TOO_LARGE = ("EntityTooLarge", "PropertyValueTooLarge", "RequestBodyTooLarge", "TooManyProperties")
 """Error codes of the Table service for which trying again is of no use (Azure Storage REST reference)."""
 _INT32 = range(-(2**31), 2**31)
@@ -307,7 +308,7 @@ class Table:
         except ClientAuthenticationError as error:
             raise StorageUnavailable("Table Storage refused our credential; check its role and the account") from error
         except HttpResponseError as error:
-            if error.status_code in _MEANINGFUL:
+            if _is_the_services_own(error):
                 raise
             if any(code in str(error) for code in _TOO_LARGE):
                 raise LimitExceeded(f"Table Storage found a row of {self._name} too large") from error
@@ -316,6 +317,15 @@ class Table:
             # AttributeError: the SDK looks for details in the response that an answer cut in the middle does not have;
             # ValueError: the page of a proxy that it cannot decode
             raise StorageUnavailable(f"Table Storage did not answer ({type(error).__name__})") from error
+
+
+def _is_the_services_own(error: HttpResponseError) -> bool:
+    """Whether the Table service itself says that a row or a table is missing, is there, or has changed, and not
+    something on the way to it: that gives none of the service's codes, and no id of the request (Azure Storage REST
+    reference, "Status and error codes", x-ms-request-id)."""
+    if error.status_code not in _MEANINGFUL:
+        return False
+    return bool(getattr(error, "error_code", None)) or _REQUEST_ID in getattr(error.response, "headers", {})
 
 
 def _entity(partition: str, key: str, properties: Mapping[str, Any]) -> dict[str, Any]:

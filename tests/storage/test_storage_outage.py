@@ -53,6 +53,17 @@ async def test_a_frozen_account_leaves_the_hook_time_to_answer(frozen_tables: Ta
     assert max(took) * 10 < HOOK_BUDGET_SECONDS
 
 
+@pytest.mark.parametrize("status", [404, 409, 412])
+async def test_what_is_refused_by_something_else_than_the_table_service_is_an_outage(
+    answering: Callable[[bytes], Any], status: int
+) -> None:
+    page = b"<!DOCTYPE html><html><title>Not here</title></html>"
+    head = b"HTTP/1.1 %d No\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % (status, len(page))
+    swallowed = {"delete"} if status == 404 else set()  # by the SDK: a row that is missing is deleted
+    async with answering(head + page) as tables:
+        await asyncio.gather(*(fails(OPERATIONS[name], tables) for name in OPERATIONS.keys() - swallowed))
+
+
 @pytest.mark.parametrize("status", [500, 503, 429, 408, 403])
 async def test_an_account_that_cannot_or_will_not_is_an_outage(answering: Callable[[bytes], Any], status: int) -> None:
     async with answering(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status) as tables:
