@@ -1,9 +1,12 @@
 """The processes of the local stack, and where they listen."""
 
 import asyncio
+import fcntl
 import os
+import random
 import signal
 import socket
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +18,9 @@ ROOT = Path(__file__).parent.parent
 _READY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _TOLD_CHARACTERS = 3000
+
+
+_FIRST_PORT, _LAST_PORT = 20000, 32000
 
 
 class StackError(Exception):
@@ -37,14 +43,31 @@ class Ports(msgspec.Struct, frozen=True):
 
     @classmethod
     def free(cls) -> "Ports":
-        sockets = [socket.socket() for _ in cls.__struct_fields__]
-        try:
-            for one in sockets:
-                one.bind(("127.0.0.1", 0))
-            return cls(*(one.getsockname()[1] for one in sockets))
-        finally:
-            for one in sockets:
-                one.close()
+        """Ports that nothing listens on, and that no other process which asks here gets until this one ends.
+
+        They are below those that the system itself gives to connections and listeners (from 32768 on Linux, 49152
+        elsewhere). Raises StackError where none is left.
+        """
+        count = len(cls.__struct_fields__)
+        firsts = list(range(_FIRST_PORT, _LAST_PORT - count, count))
+        random.shuffle(firsts)
+        for first in firsts:
+            if _is_ours(first) and not (ports := cls(*range(first, first + count))).taken():
+                return ports
+        raise StackError("no free ports are left; does something keep many of those from 20000 to 32000?")
+
+
+def _is_ours(first: int) -> bool:
+    """Whether the ports from this one on are this process's now, by a lock that it holds until it ends."""
+    lock = os.open(
+        Path(tempfile.gettempdir()) / f"zapbridge-{os.getuid()}-ports-{first}", os.O_CREAT | os.O_RDWR, 0o600
+    )
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    return True
 
 
 def _listens(port: int) -> bool:
