@@ -8,13 +8,14 @@ credentials it was started with, until the host restarts (azure-sdk-for-net, Ser
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 from azure.servicebus import ServiceBusReceivedMessage, parse_connection_string
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
+from azure.servicebus.exceptions import MessageLockLostError
 
 from devhost import logs, messages
 from devhost.functions import Function, TriggerError
@@ -175,4 +176,13 @@ class Listener:
             settle = receiver.abandon_message  # the worker logged it
         if binding.complete:
             for message in batch:
-                await settle(message)
+                await self._settle(settle, message)
+
+    async def _settle(
+        self, settle: Callable[[ServiceBusReceivedMessage], Awaitable[None]], message: ServiceBusReceivedMessage
+    ) -> None:
+        """One whose lock was lost meanwhile comes again; the listener goes on."""
+        try:
+            await settle(message)
+        except MessageLockLostError as error:
+            logs.host.error("Function '%s' took too long over a message: %s", self.function.name, error.message)

@@ -59,6 +59,7 @@ class Publisher:
         self._overtaken: dict[tuple[str, int], Held] = {}
         self._flushing = False
         self._impatient = self._told = False
+        self._waited_at = world.now()
         self.truth = Truth()
         world.listeners.append(self.observed)
 
@@ -101,8 +102,10 @@ class Publisher:
         caught up.
         """
         self.flush()
-        if not self._subscriptions.streams:
+        now, every = self._world.now(), timedelta(seconds=self._world.settings.consumers_every_s)
+        if not self._subscriptions.streams or now - self._waited_at < every:
             return
+        self._waited_at = now
         patience_s = self._world.settings.consumers_within_s
         if await self._broker.settled(IMPATIENT_S if self._impatient else patience_s):
             self._impatient = False

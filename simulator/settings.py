@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How old a charger's states in the REST API may be; those of the real one lag behind its messages."""
     consumers_within_s: Positive = 30
     """How long, in real seconds, virtual time waits for consumers of messages."""
+    consumers_every_s: Interval = 0
+    """How much virtual time may pass between two such waits; with 0 no instant ends before its messages are taken."""
     details_role: bool = True
     """Whether the user of the REST API is owner or service of what it asks connection details for."""
     telemetry_every_s: Interval = 60

@@ -1,7 +1,6 @@
 """What the management API answers to every question it takes about what the app keeps."""
 
 import asyncio
-from itertools import batched
 from typing import Any
 
 import httpx
@@ -19,7 +18,7 @@ LEFT_OUT = {
 type Answer = tuple[int, Any]
 """A status, and the JSON or the text of the body."""
 _SINCE = "2026-01-01T00:00:00Z"
-_AT_ONCE = 8
+_AT_ONCE = 16
 _LONGEST_SECONDS = 220
 """For the export of a person, which reads every table; as zapctl waits for it."""
 
@@ -75,8 +74,13 @@ class _Questions:
 
     async def each(self, route: str, ids: list[str]) -> None:
         self.routes.add(route)
-        for some in batched(ids, _AT_ONCE, strict=False):
-            await asyncio.gather(*(self.ask(route, id=one) for one in some))
+        left = iter(ids)
+
+        async def some() -> None:
+            for one in left:
+                await self.ask(route, id=one)
+
+        await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
 
     async def all(self, route: str, **values: str) -> list[Any]:
         """The items of all pages."""

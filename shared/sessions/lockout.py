@@ -10,7 +10,7 @@ Only where ZapCloud says that the installation uses web hooks, or cannot be aske
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from shared import telemetry
@@ -73,12 +73,23 @@ class LockoutWatch:
             by_hooks = await self._type(installation.id) in {None, _WEB_HOOKS}
             for start in range(0, len(due), _AT_ONCE):
                 some = due[start : start + _AT_ONCE]
-                await asyncio.gather(*(self._look_at(installation, one, by_hooks=by_hooks) for one in some))
+                if by_hooks:
+                    await self._look_at(installation, some)
+                else:
+                    await self._decisions.forget(installation.id, some)
 
-    async def _look_at(self, installation: Installation, expectation: Expectation, *, by_hooks: bool) -> None:
-        if by_hooks and await self._is_sign(installation, expectation):
-            _report(installation.id, expectation)
-        await self._decisions.forget(installation.id, expectation)
+    async def _look_at(self, installation: Installation, some: Sequence[Expectation]) -> None:
+        """What was looked at is forgotten, whatever becomes of the others: it would be told twice."""
+        signs = await asyncio.gather(*(self._is_sign(installation, one) for one in some), return_exceptions=True)
+        for expectation, is_sign in zip(some, signs, strict=True):
+            if is_sign is True:
+                _report(installation.id, expectation)
+        looked_at = [one for one, sign in zip(some, signs, strict=True) if not isinstance(sign, BaseException)]
+        if looked_at:
+            await self._decisions.forget(installation.id, looked_at)
+        for failure in signs:
+            if isinstance(failure, BaseException):
+                raise failure
 
     async def _is_sign(self, installation: Installation, expectation: Expectation) -> bool:
         if expectation.kind == "session":

@@ -16,7 +16,7 @@ from shared.sessions.end import EndHook
 from shared.sessions.evidence import EvidenceRecorder
 from shared.sessions.ledger import Ledger
 from shared.sessions.view import Event, Source
-from shared.storage.authorizations import Authorizations, Claim
+from shared.storage.authorizations import Authorizations, Claim, Standing
 from shared.storage.decisions import Decisions, Expectation
 from shared.storage.installations import Installations
 from shared.zapcloud.completed import read_completed
@@ -70,14 +70,15 @@ class ObservedSessions:
     async def charging(self, charger_id: str, at: datetime) -> None:
         """The vehicle charges (710 = 3)."""
         at = self._by_our_clock(at)
-        if claim := await self._claim_before(charger_id, at + _CLOCK_DIFFERENCE):
+        standing = await self._authorizations.read(charger_id)
+        if claim := _claim_before(standing, at + _CLOCK_DIFFERENCE):
             await self._ledger.observed(claim.session_id, Event.CHARGING, at, claim.at)
 
     async def vehicle_disconnected(self, charger_id: str, at: datetime) -> None:
         """The cable is out (710 = 1)."""
         at = self._by_our_clock(at)
-        await self._evidence.vehicle_disconnected(charger_id, at)
-        if claim := await self._claim_before(charger_id, at):
+        standing = await self._evidence.vehicle_disconnected(charger_id, at)
+        if claim := _claim_before(standing, at):
             await self._ledger.observed(claim.session_id, Event.DISCONNECTED, at, claim.at)
 
     async def session_completed(self, installation_id: str | None, charger_id: str, value: str) -> None:
@@ -111,11 +112,6 @@ class ObservedSessions:
         """What a charger whose clock is a little ahead observed, it did not observe in our future."""
         return min(at, self._clock())
 
-    async def _claim_before(self, charger_id: str, at: datetime) -> Claim | None:
-        """The claim that an observation at the charger is about."""
-        claim = (await self._authorizations.read(charger_id)).claim
-        return claim if claim and claim.at < at else None
-
     async def _expect(
         self,
         installation_id: str,
@@ -132,3 +128,9 @@ class ObservedSessions:
                 kind=kind, charger_id=charger_id, at=at, due=now + PATIENCE, token_id=token, session_id=session
             )
             await self._decisions.expect(installation_id, expectation)
+
+
+def _claim_before(standing: Standing, at: datetime) -> Claim | None:
+    """The claim that an observation at a charger is about."""
+    claim = standing.claim
+    return claim if claim and claim.at < at else None

@@ -16,7 +16,7 @@ from shared.sessions.ledger import Ledger, instant_text, report_fact
 from shared.sessions.meter import MeterValues
 from shared.sessions.view import Source
 from shared.storage.installations import Installation
-from shared.storage.session_index import SessionEntry, SessionIndex, instant_key, month_partition, months
+from shared.storage.session_index import DrawnEntry, SessionIndex, month_partition, months
 from shared.zapcloud.commit import Commit
 from shared.zapcloud.history import PastSession
 
@@ -26,7 +26,6 @@ _AROUND = timedelta(minutes=15)
 _WIDE = timedelta(hours=1)
 _MOST_SPANS = 8
 _CREDIBLE = timedelta(days=60)
-_PAGE = 1000
 
 
 class PastSessions:
@@ -68,7 +67,7 @@ class PastSessions:
             await self._log(installation.id, one, source)
 
     def _is_known(
-        self, installation_id: str, one: PastSession, entry: SessionEntry | None, source: Source, *, anew: bool
+        self, installation_id: str, one: PastSession, entry: DrawnEntry | None, source: Source, *, anew: bool
     ) -> bool:
         """Whether this very statement is in the log, and nothing is left to be found out on account of it."""
         if entry is None:
@@ -121,19 +120,15 @@ class PastSessions:
         }
         return {name: value for name, value in said.items() if value is not None}
 
-    async def _listed(
-        self, installation_id: str, over: Sequence[PastSession], source: Source
-    ) -> dict[str, SessionEntry]:
+    async def _listed(self, installation_id: str, over: Sequence[PastSession], source: Source) -> dict[str, DrawnEntry]:
         """The entries of these sessions, as far as they are listed where they would be."""
         now = self._clock()
         starts = [one.report.start for one in over if one.report.start and abs(now - one.report.start) < _CREDIBLE]
-        entries: list[SessionEntry] = []
+        entries: list[DrawnEntry] = []
         for first, last in spans(starts, most=_MOST_SPANS if source is Source.ARCHIVED_SESSIONS else 1):
-            for month in months(first - _AROUND, last + _AROUND):
-                partition, after = month_partition(installation_id, month), instant_key(first - _AROUND)
-                while page := await self._index.page(partition, after, instant_key(last + _AROUND), _PAGE):
-                    entries += page
-                    after = page[-1].row_key
+            since, until = first - _AROUND, last + _AROUND
+            for month in months(since, until):
+                entries += await self._index.drawn(month_partition(installation_id, month), since, until)
         return {entry.session_id: entry for entry in entries}
 
 

@@ -2,10 +2,12 @@
 what a charger observed that a web hook should soon be heard of."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
+from shared.errors import Conflict
 from shared.storage.codec import from_properties, to_properties
 from shared.storage.session_index import instant_key
 from shared.storage.table import Change, Tables
@@ -89,5 +91,10 @@ class Decisions:
         )
         return [from_properties(Expectation, row.properties) for row in rows]
 
-    async def forget(self, installation_id: str, expectation: Expectation) -> None:
-        await self._table.delete(installation_id, expectation.key)
+    async def forget(self, installation_id: str, expectations: Sequence[Expectation]) -> None:
+        """Up to a hundred in one transaction; one by one where another instance forgot some of them meanwhile."""
+        try:
+            await self._table.transact([Change("delete", installation_id, one.key) for one in expectations])
+        except Conflict:
+            for one in expectations:
+                await self._table.delete(installation_id, one.key)

@@ -15,19 +15,31 @@ NO_INSTALLATION = "unknown"
 """Stands for the installation of a session of which only the end was heard."""
 
 
-class SessionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A session as it is listed; energy in kWh. `facts` counts what it was drawn from: more facts, newer entry."""
+class DrawnEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an entry tells of ZapCloud's statements: `history` and `archived` name those of charge history and of the
+    archive that it was drawn from, the others say what may be left to be found out."""
 
     session_id: str
+    start_known: bool
+    token_id: str | None = None
+    signature: str | None = None
+    history: str | None = None
+    archived: str | None = None
+
+
+_DRAWN_PROPERTIES = [field.encode_name for field in msgspec.structs.fields(DrawnEntry)]
+
+
+class SessionEntry(DrawnEntry, frozen=True, kw_only=True, rename="camel"):
+    """A session as it is listed; energy in kWh. `facts` counts what it was drawn from: more facts, newer entry."""
+
     listed_at: datetime
     facts: int
     status: str
-    start_known: bool
     unresolved: bool = False
     """Something is still waited for: its end, its figures, or whose session it is."""
     installation_id: str | None = None
     charger_id: str | None = None
-    token_id: str | None = None
     driver: str | None = None
     start: datetime | None = None
     end: datetime | None = None
@@ -36,12 +48,8 @@ class SessionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     billable: bool = False
     flags: tuple[str, ...] = ()
     replaced_by: str | None = None
-    signature: str | None = None
     token_name: str | None = None
     external_id: str | None = None
-    history: str | None = None
-    archived: str | None = None
-    """Name the statements of charge history and of the archive that the entry was drawn from."""
 
     @property
     def partition(self) -> str:
@@ -114,6 +122,13 @@ class SessionIndex:
         """Up to `limit` entries of one installation's month whose row keys lie between `after` and `before`."""
         rows = await self._table.partition(partition, after=after, before=before, limit=limit)
         return [from_properties(SessionEntry, row.properties) for row in rows]
+
+    async def drawn(self, partition: str, first: datetime, last: datetime) -> list[DrawnEntry]:
+        """What the entries of one installation's month between two instants were drawn from."""
+        rows = await self._table.partition(
+            partition, after=instant_key(first), before=instant_key(last), select=_DRAWN_PROPERTIES
+        )
+        return [from_properties(DrawnEntry, row.properties) for row in rows]
 
     async def unresolved(self, partition: str) -> list[SessionEntry]:
         rows = await self._table.partition(partition, where=("unresolved", True))

@@ -25,6 +25,7 @@ _CHUNK_CHARACTERS = 16 * 1024
 """Of which each may take two UTF-16 units; a property holds 32 Ki of those."""
 _FACTS_OF_A_TRANSACTION = 3
 """A row may have 1 MiB and a transaction 4, in which the first row has its place, too."""
+_MOST_REMEMBERED = 10_000
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
@@ -77,11 +78,15 @@ class SessionRecord(msgspec.Struct, frozen=True):
 class Sessions:
     def __init__(self, tables: Tables) -> None:
         self._table = tables["Sessions"]
+        self._known: set[str] = set()
 
     async def read(self, session_id: str) -> SessionRecord:
         rows = await self._table.partition(session_id)
         facts = sorted((_fact(row) for row in rows if row.key != _FIRST), key=lambda fact: (fact.at, fact.key))
-        return SessionRecord(tuple(facts), next((_head(row) for row in rows if row.key == _FIRST), None))
+        head = next((_head(row) for row in rows if row.key == _FIRST), None)
+        if head:
+            self._remember(session_id)
+        return SessionRecord(tuple(facts), head)
 
     async def head(self, session_id: str) -> Head | None:
         row = await self._table.get(session_id, _FIRST)
@@ -129,7 +134,7 @@ class Sessions:
 
     async def add(self, session_id: str, fact: Fact, listed_at: datetime) -> bool:
         """Store a fact; True if the session was new, and is listed under `listed_at` from now on."""
-        if await self.add_first(session_id, fact, listed_at):
+        if session_id not in self._known and await self.add_first(session_id, fact, listed_at):
             return True
         await self._table.insert(session_id, fact.key, _properties(fact))
         return False
@@ -142,6 +147,7 @@ class Sessions:
             await self._table.transact([first, Change("insert", session_id, fact.key, _properties(fact))])
         except Conflict:
             return False
+        self._remember(session_id)
         return True
 
     async def add_beside(self, head: Head, fact: Fact, erased_as: str | None) -> bool:
@@ -157,6 +163,12 @@ class Sessions:
                 return False
             return await self.restate(head, (), erased_as)
         return True
+
+    def _remember(self, session_id: str) -> None:
+        """No session is ever removed, so that one that is known stays it."""
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.clear()
+        self._known.add(session_id)
 
 
 def _head(row: Row) -> Head:

@@ -74,7 +74,8 @@ SIMULATED = {
     "telemetry_every_s": 0,
     "pulse_every_s": 0,
     "signed_every_s": 0,
-    "consumers_within_s": 0.5,
+    "consumers_within_s": 5,
+    "consumers_every_s": 30,
 }
 
 
@@ -142,7 +143,7 @@ class Storm:
             plugs=[
                 Plug(
                     token=random.choice(cards) if random.random() >= REFUSED else f"04BAD000{random.randrange(99):06X}",
-                    scan_after_s=self._seconds(10, 40),
+                    scan_after_s=self._seconds(10, 20),
                     power_kw=random.choice([3.7, 7.4, 11.0, 22.0]),
                     charge_s=self._seconds(60, 480),
                     idle_s=self._seconds(0, 60),
@@ -192,7 +193,7 @@ class Storm:
 
     async def _pass(self, seconds: float) -> None:
         await self._stack.simulator.advance(seconds)
-        await self._stack.wait_for_listeners()
+        await self._stack.wait_for_listeners(or_refused=True)
 
     async def _go_offline(self) -> None:
         charger = self._random.choice(self._view.chargers).id

@@ -100,6 +100,17 @@ async def test_a_consumer_that_never_settles_is_a_problem_and_time_goes_on(simul
     assert problem.activity == "message consumers"
 
 
+async def test_consumers_are_waited_for_as_seldom_as_is_asked(simulator, quiet):
+    await simulator.change_settings(consumers_within_s=0.5, consumers_every_s=60)
+    async with attached(await stream_of(simulator, quiet.id)):
+        await simulator.plug(quiet.chargers[0].id)
+        await simulator.advance(20)
+        assert not await simulator.problems()
+        await simulator.advance(60)
+        await simulator.unplug(quiet.chargers[0].id)
+        assert await simulator.problems()
+
+
 async def test_messages_wait_five_simulated_minutes(simulator, quiet):
     charger = quiet.chargers[0].id
     await simulator.plug(charger)
