@@ -29,6 +29,8 @@ LOOK_SECONDS = 0.5
 """How long it waits for a message before it looks whether it should stop."""
 FURTHER_SECONDS = 0.01
 """How long a batch waits for one message more."""
+FURTHER_MESSAGES = 16
+"""How many more are asked for at a time: what the broker sends too late of those, the SDK sends back."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 
@@ -158,10 +160,18 @@ class Listener:
             while not self._stopping.is_set():
                 batch = await receiver.receive_messages(1, wait_seconds)
                 self.state, wait_seconds = State.LISTENING, LOOK_SECONDS
-                if batch and binding.most > 1:
-                    batch += await receiver.receive_messages(binding.most - 1, FURTHER_SECONDS)
                 if batch:
-                    await self._run(receiver, batch)
+                    await self._run(receiver, batch + await self._further(receiver, binding.most - 1))
+
+    async def _further(self, receiver: ServiceBusReceiver, most: int) -> list[ServiceBusReceivedMessage]:
+        """What else is there at once."""
+        further: list[ServiceBusReceivedMessage] = []
+        while asked := min(FURTHER_MESSAGES, most - len(further)):
+            found = await receiver.receive_messages(asked, FURTHER_SECONDS)
+            further += found
+            if len(found) < asked:
+                break
+        return further
 
     async def _run(self, receiver: ServiceBusReceiver, batch: Sequence[ServiceBusReceivedMessage]) -> None:
         binding = self._binding

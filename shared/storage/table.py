@@ -351,10 +351,11 @@ def _operation(change: Change) -> tuple[str, dict[str, Any], dict[str, Any]]:
 async def _operate(
     client: TableClient, name: str, entity: dict[str, Any], options: dict[str, Any]
 ) -> Mapping[str, Any]:
-    """One operation without the envelope of a transaction, which is more work to write and to read than the row; like
-    a transaction, it is not sent again where an answer was lost, since what it did itself would be a conflict."""
+    """One operation without the envelope of a transaction, which is more work to write and to read than the row. Like
+    a transaction, it is not sent again where no answer came, since what it did itself would be a conflict; but aiohttp
+    sends a PUT a second time where the connection was closed."""
     operations = {"create": client.create_entity, "upsert": client.upsert_entity, "update": client.update_entity}
-    return await operations[name](entity, retry_read=0, **options)
+    return await operations[name](entity, retry_connect=0, retry_read=0, **options)
 
 
 def _entity(partition: str, key: str, properties: Mapping[str, Any]) -> dict[str, Any]:

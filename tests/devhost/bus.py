@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from simulator.servicebus.broker import Broker, Counts
@@ -18,10 +18,12 @@ class Bus:
     KEY = "the-key-of-the-topic"
 
     def __init__(self) -> None:
+        self.ahead = timedelta(0)
+        """By how much the broker's time is ahead of the system's."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.broker = Broker(lambda: datetime.now(UTC))
+        self.broker = Broker(lambda: datetime.now(UTC) + self.ahead)
         self._run(self.broker.start())
         self.open_topic(self.TOPIC, self.KEY)
 

@@ -253,13 +253,36 @@ def test_an_entity_that_does_not_exist_is_waited_for(start: Callable, bus: Bus) 
     assert said(host, "batch") == ["here now"]
 
 
-@pytest.mark.parametrize("ending", ["restart", signal.SIGTERM])
-def test_the_batch_under_way_is_finished_and_no_other_begun(
-    start: Callable, bus: Bus, tmp_path: Path, ending: str | int
-) -> None:
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """Holds up an app that is HOLDING, until something is written to it."""
     (tmp_path / "app").mkdir()
     gate = tmp_path / "app" / "gate"
     os.mkfifo(gate)
+    return gate
+
+
+def test_a_message_whose_lock_was_lost_comes_again_and_the_listener_goes_on(
+    start: Callable, bus: Bus, gate: Path
+) -> None:
+    bus.publish(b"a")
+    host = start(HOLDING, settings=settings_of(bus))
+    host.out.wait_for("holding 1")
+    bus.ahead = timedelta(minutes=1)
+    gate.write_text("go on")
+    host.err.wait_for("took too long over a message")
+    host.out.wait_for("holding 1")
+    gate.write_text("go on")
+    counts = bus.settle()
+    assert (counts.completed, counts.locks_lost) == (1, 1)
+    assert listener(host) == "listening"
+    assert not any("does not listen" in line for line in host.err.seen)
+
+
+@pytest.mark.parametrize("ending", ["restart", signal.SIGTERM])
+def test_the_batch_under_way_is_finished_and_no_other_begun(
+    start: Callable, bus: Bus, gate: Path, ending: str | int
+) -> None:
     bus.publish(b"a")
     host = start(HOLDING, settings=settings_of(bus))
     host.out.wait_for("holding 1")

@@ -10,7 +10,7 @@ import pytest
 
 from functions.services import Services
 from shared.access.card import normalize, token_id
-from shared.errors import ZapCloudUnavailable
+from shared.errors import StorageUnavailable, ZapCloudUnavailable
 from shared.observations.folding import fold
 from shared.observations.observation import Observation
 from shared.sessions.lockout import LockoutWatch
@@ -342,3 +342,37 @@ async def test_what_zapcloud_said_of_web_hooks_holds_while_it_cannot_be_asked(
         await asked.run()
     assert "lockout.not_asked" in watch.caplog.text
     assert "lockout.session_not_ours" not in watch.caplog.text
+
+
+async def test_a_sign_is_told_once_though_storage_fails_over_another(
+    watch: Watch, clock: HandClock, site: Site, services: Services
+) -> None:
+    failing = {site.other_charger}
+
+    async def still_requesting(_: str, charger_id: str) -> bool:
+        if charger_id in failing:
+            raise StorageUnavailable("not now")
+        return True
+
+    lockout_watch = LockoutWatch(
+        clock.now,
+        services.installations,
+        services.authorizations,
+        services.decisions,
+        services.ledger,
+        still_requesting,
+        None,
+    )
+    for charger in (site.charger, site.other_charger):
+        await services.streams.intake.keep(fold([Observation(charger, MODE, clock.now(), "2")]))
+    clock.advance(61)
+    with pytest.raises(StorageUnavailable):
+        await lockout_watch.run()
+    failing.clear()
+    await lockout_watch.run()
+
+    told = [line for line in watch.caplog.messages if "lockout.no_hook_call" in line]
+    assert [charger in line for charger, line in zip((site.charger, site.other_charger), told, strict=True)] == [
+        True,
+        True,
+    ]

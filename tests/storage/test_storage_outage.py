@@ -98,6 +98,25 @@ async def test_a_read_is_tried_twice_and_no_more(served: Callable[[Any], Any]) -
     assert tries == 2
 
 
+@pytest.mark.parametrize(("kind", "times"), [("insert", 1), ("merge", 1), ("replace", 2), ("upsert", 2)])
+async def test_a_change_whose_answer_is_lost_is_not_sent_again_but_by_aiohttp(
+    served: Callable[[Any], Any], kind: str, times: int
+) -> None:
+    """It may have been made, and would be taken for somebody else's."""
+    tries = 0
+
+    async def lost(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        await reader.readuntil(b"\r\n\r\n")
+        tries += 1
+        writer.close()
+
+    async with served(lost) as tables:
+        await fails(lambda table: table.transact([Change(kind, "p", "r", etag="e")]), tables)  # type: ignore[arg-type]
+
+    assert tries == times
+
+
 HALF_AN_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 600\r\n\r\n{"
 
 

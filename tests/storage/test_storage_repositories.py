@@ -11,7 +11,7 @@ from shared.errors import Conflict
 from shared.storage.authorizations import Authorizations, Claim, Evidence, Grant, Standing, Waiting
 from shared.storage.chargers import Charger, Chargers
 from shared.storage.credentials import Credentials, HookCredential
-from shared.storage.decisions import Decisions, Refusal, SeenToken
+from shared.storage.decisions import Decisions, Expectation, Refusal, SeenToken
 from shared.storage.installations import Installation, Installations, Mode, OutagePolicy
 from shared.storage.quarantine import MAX_KEPT_BYTES, Quarantine, Shape
 from shared.storage.table import Tables
@@ -302,6 +302,21 @@ async def test_refusals_are_listed_from_an_instant_on_and_cards_by_their_last_si
     assert await decisions.refusals(INSTALLATION, NOW + timedelta(hours=1), 3) == []
     seen_tokens = await decisions.seen_tokens(INSTALLATION)
     assert [(seen.token_id, (seen.last_seen - NOW).seconds // 60) for seen in seen_tokens] == [("t0", 4), ("t1", 3)]
+
+
+async def test_what_is_expected_is_forgotten_though_another_instance_forgot_some_of_it(tables: Tables) -> None:
+    decisions = Decisions(tables)
+    due = [
+        Expectation(kind="start", charger_id=f"c{number}", at=NOW, due=NOW + timedelta(seconds=number))
+        for number in range(4)
+    ]
+    for one in due:
+        await decisions.expect(INSTALLATION, one)
+    await decisions.forget(INSTALLATION, due[1:2])
+
+    await decisions.forget(INSTALLATION, due[:3])
+
+    assert await decisions.due_expectations(INSTALLATION, NOW + timedelta(hours=1), 10) == due[3:]
 
 
 async def test_two_refusals_of_one_instant_are_two(tables: Tables) -> None:

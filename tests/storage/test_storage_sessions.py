@@ -10,6 +10,7 @@ import pytest
 from shared.storage.session_index import SessionEntry, SessionIndex, instant_key, month_partition
 from shared.storage.sessions import Fact, Sessions
 from shared.storage.table import Tables
+from tests.secrecy import WatchedTransport
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 INSTALLATION = "1b0d3c0e-0000-4000-8000-000000000001"
@@ -46,6 +47,20 @@ async def test_a_session_is_new_once_and_keeps_the_instant_it_is_listed_under(ta
     record = await sessions.read("s")
     assert {fact.data["energyKwh"] for fact in record.facts} == {1, 2}
     assert record.listed_at == NOW
+
+
+async def test_a_session_that_was_read_is_added_to_in_one_request(connection_string: str) -> None:
+    transport = WatchedTransport([])
+    async with Tables(connection_string, transport) as tables:
+        await Sessions(tables).add("s", fact_of(1), NOW)
+        sessions = Sessions(tables)
+        await sessions.read("s")
+        before = transport.requests
+
+        assert not await sessions.add("s", fact_of(2), NOW)
+
+        assert transport.requests == before + 1
+        assert len((await sessions.read("s")).facts) == 2
 
 
 async def test_the_same_statement_later_is_the_same_fact_first_heard_when_it_was(tables: Tables) -> None:

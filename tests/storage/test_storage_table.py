@@ -214,6 +214,16 @@ async def test_the_transport_sees_every_request(connection_string: str) -> None:
     assert counting.requests == after_insert + 3
 
 
+async def test_of_the_rows_asked_for_no_other_properties_come(tables: Tables) -> None:
+    table = tables["Things"]
+    await table.insert("p", "r", {"n": 1, "at": NOW, "text": "long"})
+
+    (row,) = await table.partition("p", select=["n", "absent"])
+
+    assert (row.partition, row.key, dict(row.properties)) == ("p", "r", {"n": 1})
+    assert row.etag
+
+
 HOSTILE = [
     "' or PartitionKey ne '",
     "'' or ''",
