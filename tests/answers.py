@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import aiohttp
 import yaml
 
 from devhost.stack import ROOT, Host
@@ -25,8 +25,8 @@ _LONGEST_SECONDS = 220
 
 async def every_answer(host: Host) -> dict[str, Answer]:
     """By what was asked."""
-    async with host.management() as management:
-        management.timeout = httpx.Timeout(_LONGEST_SECONDS)
+    key, patience = {"x-functions-key": host.function_key}, aiohttp.ClientTimeout(_LONGEST_SECONDS)
+    async with aiohttp.ClientSession(f"{host.api}/", headers=key, timeout=patience) as management:
         questions = _Questions(management)
         await questions.all("/hook-credentials")
         await questions.each("/quarantine/{id}", [body["id"] for body in await questions.all("/quarantine")])
@@ -59,7 +59,7 @@ def differences(before: dict[str, Answer], after: dict[str, Answer]) -> list[str
 
 
 class _Questions:
-    def __init__(self, management: httpx.AsyncClient) -> None:
+    def __init__(self, management: aiohttp.ClientSession) -> None:
         self._management = management
         self.answers: dict[str, Answer] = {}
         self.routes: set[str] = set()
@@ -67,9 +67,9 @@ class _Questions:
     async def ask(self, route: str, **values: str) -> Any:
         self.routes.add(route.partition("?")[0])
         path = route.format(**values)
-        response = await self._management.get(path)
-        content = response.json() if "json" in response.headers["content-type"] else response.text
-        self.answers[path] = response.status_code, content
+        async with self._management.get(path.removeprefix("/")) as response:
+            content = await (response.json() if "json" in response.content_type else response.text())
+        self.answers[path] = response.status, content
         return content
 
     async def each(self, route: str, ids: list[str]) -> None:
