@@ -1,6 +1,9 @@
 """What the management API answers to every question it takes about what the app keeps."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from itertools import cycle
 from typing import Any
 
 import aiohttp
@@ -23,11 +26,17 @@ _LONGEST_SECONDS = 220
 """For the export of a person, which reads every table; as zapctl waits for it."""
 
 
-async def every_answer(host: Host) -> dict[str, Answer]:
-    """By what was asked."""
-    key, patience = {"x-functions-key": host.function_key}, aiohttp.ClientTimeout(_LONGEST_SECONDS)
-    async with aiohttp.ClientSession(f"{host.api}/", headers=key, timeout=patience) as management:
-        questions = _Questions(management)
+async def every_answer(*hosts: Host) -> dict[str, Answer]:
+    """By what was asked; instances of one app take turns."""
+    patience = aiohttp.ClientTimeout(_LONGEST_SECONDS)
+    async with AsyncExitStack() as opened:
+        clients = []
+        for host in hosts:
+            client = aiohttp.ClientSession(
+                f"{host.api}/", headers={"x-functions-key": host.function_key}, timeout=patience
+            )
+            clients.append(await opened.enter_async_context(client))
+        questions = _Questions(clients)
         await questions.all("/hook-credentials")
         await questions.each("/quarantine/{id}", [body["id"] for body in await questions.all("/quarantine")])
         await questions.each("/tokens/{id}", [token["id"] for token in await questions.all("/tokens")])
@@ -59,15 +68,15 @@ def differences(before: dict[str, Answer], after: dict[str, Answer]) -> list[str
 
 
 class _Questions:
-    def __init__(self, management: aiohttp.ClientSession) -> None:
-        self._management = management
+    def __init__(self, clients: Sequence[aiohttp.ClientSession]) -> None:
+        self._clients = cycle(clients)
         self.answers: dict[str, Answer] = {}
         self.routes: set[str] = set()
 
     async def ask(self, route: str, **values: str) -> Any:
         self.routes.add(route.partition("?")[0])
         path = route.format(**values)
-        async with self._management.get(path.removeprefix("/")) as response:
+        async with next(self._clients).get(path.removeprefix("/")) as response:
             content = await (response.json() if "json" in response.content_type else response.text())
         self.answers[path] = response.status, content
         return content

@@ -22,9 +22,13 @@ async def differences_after_restore(stack: Stack, host: Host, say: Callable[[str
         new = storage_connection_string(ports)
         before, _ = await asyncio.gather(every_answer(host), _restore(stack, new, folder))
         say(f"the backup is restored, and {len(before)} answers are written down")
-        restored = await stack.start_host("restored", Ports.free().host, {"ZAPBRIDGE_TABLES": new})
-        found = differences(before, await every_answer(restored))
-        await restored.process.stop()
+        restored = [
+            await stack.start_host(name, Ports.free().host, {"ZAPBRIDGE_TABLES": new})
+            for name in ("restored", "restored-too")
+        ]
+        found = differences(before, await every_answer(*restored))
+        for one in restored:
+            await one.process.stop()
     finally:
         await azurite.stop()
     return found

@@ -145,9 +145,9 @@ class Storm:
                     token=random.choice(cards) if random.random() >= REFUSED else f"04BAD000{random.randrange(99):06X}",
                     scan_after_s=self._seconds(10, 20),
                     power_kw=random.choice([3.7, 7.4, 11.0, 22.0]),
-                    charge_s=self._seconds(60, 480),
-                    idle_s=self._seconds(0, 60),
-                    pause_before_s=self._seconds(20, 120),
+                    charge_s=self._seconds(30, 180),
+                    idle_s=self._seconds(0, 30),
+                    pause_before_s=self._seconds(20, 60),
                 )
                 for _ in range(plugs)
             ],
@@ -175,15 +175,15 @@ class Storm:
         at some time of the first half hour."""
         await self._come_back()
         deeds: dict[Callable[[], Awaitable[None]], float] = {
-            self._go_offline: 0.002 * len(self._view.chargers),
-            self._correct_sessions: 0.002 * len(self._view.chargers),
-            self._cut_storage: 0.01,
-            self._freeze_storage: 0.005,
-            self._kill_the_host: 0.01,
-            self._rotate: 0.02,
+            self._go_offline: 0.004 * len(self._view.chargers),
+            self._correct_sessions: 0.004 * len(self._view.chargers),
+            self._cut_storage: 0.02,
+            self._freeze_storage: 0.01,
+            self._kill_the_host: 0.02,
+            self._rotate: 0.04,
         }
         if not self._once:
-            self._once = dict(zip(self._random.sample(range(15, 15 + 2 * len(deeds)), len(deeds)), deeds, strict=True))
+            self._once = dict(zip(self._random.sample(range(10, 10 + 2 * len(deeds)), len(deeds)), deeds, strict=True))
         self._minutes += 1
         for deed, probability in deeds.items():
             if self._random.random() < probability or self._once.get(self._minutes) == deed:
@@ -204,7 +204,7 @@ class Storm:
             self._asleep.append(charger)
         else:
             now = (await self._stack.simulator.clock()).now
-            self._away[charger] = now + timedelta(minutes=self._random.uniform(5, 120))
+            self._away[charger] = now + timedelta(minutes=self._random.uniform(5, 60))
 
     async def _come_back(self) -> None:
         now = (await self._stack.simulator.clock()).now
