@@ -20,7 +20,6 @@ from shared.zapcloud.hooks import EndReport
 
 _EARLIEST_CREDIBLE_START = timedelta(days=60)
 _LATEST_CREDIBLE_START = timedelta(minutes=5)
-_MOST_REMEMBERED = 10_000
 
 
 class Ledger:
@@ -31,8 +30,6 @@ class Ledger:
         self._behind = behind
         self._unlisted: list[SessionEntry] = []
         self._listing = False
-        self._whole: set[str] = set()
-        """Sessions that this instance has stored and listed as they were authorized."""
 
     async def view(self, session_id: str) -> SessionView | None:
         """None where nobody ever stated anything about the session, but that it would stand for another."""
@@ -63,8 +60,6 @@ class Ledger:
 
     async def complete(self, claim: Claim) -> None:
         """Store and list what a claim authorized, where a crash kept that from being done."""
-        if claim.session_id in self._whole:
-            return
         fact = authorization(claim)
         view, listed_at = await self._read(claim.session_id)
         if all(known.key != fact.key for known in view.timeline):
@@ -162,9 +157,6 @@ class Ledger:
             while self._unlisted:
                 entries, self._unlisted = self._unlisted, []
                 await self._index.put_new(entries)
-                if len(self._whole) >= _MOST_REMEMBERED:
-                    self._whole.clear()
-                self._whole |= {entry.session_id for entry in entries}
         finally:
             self._listing = False
 
