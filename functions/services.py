@@ -224,7 +224,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         end_hook=end_hook,
     )
     meter_values = MeterValues(MeterKeys(clock, settings.meter_key_of, chargers, streams.reader), ledger)
-    past = PastSessions(clock, index, ledger, end_hook, attribution, meter_values)
+    past = PastSessions(clock, log, index, ledger, end_hook, attribution, meter_values)
     items = ListedItems(clock, quarantine, installations, past)
     reconciler = None
     if zapcloud:

@@ -17,10 +17,11 @@ from shared.sessions.meter import MeterValues
 from shared.sessions.view import Source
 from shared.storage.installations import Installation
 from shared.storage.session_index import DrawnEntry, SessionIndex, month_partition, months
+from shared.storage.sessions import Sessions
 from shared.zapcloud.commit import Commit
 from shared.zapcloud.history import PastSession
 
-_AT_ONCE = 8
+_AT_ONCE = 16
 _AROUND = timedelta(minutes=15)
 """We list a session under the instant we let it in, ZapCloud under the instant it began."""
 _WIDE = timedelta(hours=1)
@@ -32,6 +33,7 @@ class PastSessions:
     def __init__(
         self,
         clock: Clock,
+        sessions: Sessions,
         index: SessionIndex,
         ledger: Ledger,
         end_hook: EndHook,
@@ -39,6 +41,7 @@ class PastSessions:
         meter_values: MeterValues,
     ) -> None:
         self._clock = clock
+        self._sessions = sessions
         self._index = index
         self._ledger = ledger
         self._end_hook = end_hook
@@ -52,6 +55,7 @@ class PastSessions:
         could not be found out before is tried again: whose card it is, whether a signed meter value is valid."""
         over = [one for one in sessions if is_ours_to_log(one, installation)]
         listed = await self._listed(installation.id, over, source)
+        self._sessions.remember(one.report.session_id for one in over if one.report.session_id in listed)
         new = [
             one
             for one in over

@@ -7,7 +7,7 @@ session is listed under, and says who was erased from it.
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import batched
 from typing import Any
@@ -85,7 +85,7 @@ class Sessions:
         facts = sorted((_fact(row) for row in rows if row.key != _FIRST), key=lambda fact: (fact.at, fact.key))
         head = next((_head(row) for row in rows if row.key == _FIRST), None)
         if head:
-            self._remember(session_id)
+            self.remember([session_id])
         return SessionRecord(tuple(facts), head)
 
     async def head(self, session_id: str) -> Head | None:
@@ -147,7 +147,7 @@ class Sessions:
             await self._table.transact([first, Change("insert", session_id, fact.key, _properties(fact))])
         except Conflict:
             return False
-        self._remember(session_id)
+        self.remember([session_id])
         return True
 
     async def add_beside(self, head: Head, fact: Fact, erased_as: str | None) -> bool:
@@ -164,11 +164,11 @@ class Sessions:
             return await self.restate(head, (), erased_as)
         return True
 
-    def _remember(self, session_id: str) -> None:
-        """No session is ever removed, so that one that is known stays it."""
+    def remember(self, known: Iterable[str]) -> None:
+        """That these sessions are known: a fact is added to them in one request, since none is ever removed."""
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.clear()
-        self._known.add(session_id)
+        self._known.update(known)
 
 
 def _head(row: Row) -> Head:

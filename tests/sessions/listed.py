@@ -16,6 +16,7 @@ from shared.storage.authorizations import Claim
 from shared.storage.chargers import Chargers
 from shared.storage.installations import Installation
 from shared.storage.session_index import SessionEntry, SessionIndex
+from shared.storage.sessions import Sessions
 from shared.storage.table import Tables
 from shared.storage.tokens import Token
 from shared.zapcloud.commit import Commit
@@ -60,6 +61,7 @@ class Listed:
         keys = MeterKeys(services.clock, {}, Chargers(tables), services.streams.reader)
         self.past = PastSessions(
             services.clock,
+            Sessions(tables),
             SessionIndex(tables),
             services.ledger,
             services.end_hook,

@@ -143,7 +143,7 @@ class Storm:
             plugs=[
                 Plug(
                     token=random.choice(cards) if random.random() >= REFUSED else f"04BAD000{random.randrange(99):06X}",
-                    scan_after_s=self._seconds(10, 20),
+                    scan_after_s=self._seconds(0, 20),
                     power_kw=random.choice([3.7, 7.4, 11.0, 22.0]),
                     charge_s=self._seconds(30, 180),
                     idle_s=self._seconds(0, 30),
@@ -204,7 +204,7 @@ class Storm:
             self._asleep.append(charger)
         else:
             now = (await self._stack.simulator.clock()).now
-            self._away[charger] = now + timedelta(minutes=self._random.uniform(5, 60))
+            self._away[charger] = now + timedelta(minutes=self._random.uniform(5, 30))
 
     async def _come_back(self) -> None:
         now = (await self._stack.simulator.clock()).now
