@@ -2,7 +2,7 @@
 
 ZapCloud takes 10 requests a second, 15 at once, and answers 429 with Retry-After beyond that (docs.zaptec.com, "API
 rate limiting"). What a driver waits for goes ahead at any time, and counts; whatever can wait takes what that leaves.
-Other processes are not seen: where ZapCloud says that it is too much, all that can wait does wait.
+Other processes are not seen: where ZapCloud says that it is too much, or cannot answer, all that can wait does wait.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ class Budget:
         ZapCloud told us to stay away for longer than anybody should wait."""
         async with self._queue:
             if self._closed_until - self._monotonic() > _LONGEST_WAIT_SECONDS:
-                raise ZapCloudUnavailable("ZapCloud has had too many requests and wants none for a while")
+                raise ZapCloudUnavailable("ZapCloud wants no requests for a while")
             await asyncio.sleep(self._seconds_to_wait())
             self.spend()
 
-    def too_many(self, retry_after_seconds: float) -> None:
-        """ZapCloud answered 429."""
+    def stay_away(self, retry_after_seconds: float) -> None:
+        """ZapCloud answered 429, or that it cannot answer now."""
         self._closed_until = max(self._closed_until, self._monotonic() + retry_after_seconds)
 
     def _seconds_to_wait(self) -> float:

@@ -35,6 +35,8 @@ _PAGE = 100
 _ARCHIVE_PAGE = 200
 _PATIENCE = 3
 _USUAL_WAIT_SECONDS = 1.0
+_FAILURE_WAIT_SECONDS = 0.25
+"""Where something failed that does not say for how long; most often it answers at once."""
 _LONGEST_WAIT_SECONDS = 60.0
 _NOT_TO_BE_SEEN = {506, 512, 533, 540}
 """ErrorCodes of https://api.zaptec.com/api/constants: NotApplicableForUser, UnknownObject, Forbidden,
@@ -74,7 +76,7 @@ class ZapCloud:
 
     async def session(self, session_id: str, *, patient: bool = False) -> EndReport | None:
         """What ZapCloud knows of a session (`end` is None while it runs); None where it has no such session. Who is
-        `patient` waits for a turn (`shared/zapcloud/budget.py`)."""
+        `patient` waits for a turn (`shared/zapcloud/budget.py`), and asks again what ZapCloud cannot answer now."""
         answer = await self._get(f"/api/session/{session_id}", patient=patient)
         if answer is None:
             return None
@@ -241,21 +243,21 @@ class ZapCloud:
 
     async def _json(self, path: str, *, patient: bool = False) -> Any:
         """The JSON under a path; None for 204 and 404. A token that stopped working is renewed once; who is patient
-        waits, and asks again, where ZapCloud says that these were too many requests."""
+        waits, and asks again, where ZapCloud says that these were too many requests, or cannot answer now."""
         token = await self.login.access_token()
         response = await self._ask(path, token, patient=patient)
         if response.status_code == 401:
             token = await self.login.access_token(instead_of=token)
             response = await self._ask(path, token, patient=patient)
         for _ in range(_PATIENCE if patient else 0):
-            if response.status_code != 429:
+            if not _may_pass(response):
                 break
             response = await self._ask(path, token, patient=patient)
         if response.is_success:
             self.login_refused = False
         if response.status_code in {204, 404}:
             return None
-        if response.status_code == 429 or response.status_code >= 502:
+        if _may_pass(response):
             raise ZapCloudUnavailable(f"ZapCloud answered {response.status_code}; try again later")
         if response.status_code != 200:
             raise ZapCloudRefused(response.status_code, _error_code(response))
@@ -267,8 +269,8 @@ class ZapCloud:
         else:
             self._budget.spend()
         response = await self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
-        if response.status_code == 429:
-            self._budget.too_many(_seconds_to_wait(response))
+        if _may_pass(response):
+            self._budget.stay_away(_seconds_to_wait(response))
         return response
 
     async def _post_form(self, form: Mapping[str, str]) -> tuple[int, Any]:
@@ -306,13 +308,20 @@ async def _sent(http: "httpx.AsyncClient", method: str, path: str, **options: An
     return await http.request(method, path, **options)
 
 
+def _may_pass(response: "httpx.Response") -> bool:
+    """Whether ZapCloud, or what stands before it, may answer otherwise later. With 500 it refuses."""
+    return response.status_code == 429 or response.status_code >= 502
+
+
 def _instant_text(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _seconds_to_wait(response: "httpx.Response") -> float:
     text = response.headers.get("retry-after", "")
-    return min(float(text), _LONGEST_WAIT_SECONDS) if text.isdecimal() else _USUAL_WAIT_SECONDS
+    if text.isdecimal():
+        return min(float(text), _LONGEST_WAIT_SECONDS)
+    return _USUAL_WAIT_SECONDS if response.status_code == 429 else _FAILURE_WAIT_SECONDS
 
 
 def _error_code(response: "httpx.Response") -> int | None:

@@ -56,12 +56,12 @@ async def test_something_is_always_kept_for_drivers(time: Time) -> None:
     assert budget._level == pytest.approx(5)
 
 
-async def test_where_zapcloud_says_too_many_all_that_can_wait_waits_as_long_as_it_says(time: Time) -> None:
+async def test_where_zapcloud_wants_none_all_that_can_wait_waits_as_long_as_it_says(time: Time) -> None:
     budget = Budget(time)
-    budget.too_many(4)
+    budget.stay_away(4)
     await budget.wait()
     assert time.now == pytest.approx(104)
-    budget.too_many(30)
+    budget.stay_away(30)
     with pytest.raises(ZapCloudUnavailable):
         await budget.wait()
     time.now += 30

@@ -14,7 +14,7 @@ from shared.zapcloud.client import ZapCloud, ZapCloudRefused
 from shared.zapcloud.portal import AuthenticationType, PortalCharger, PortalInstallation, Role
 from simulator.app import Simulator
 from simulator.client import SimulatorClient
-from simulator.faults import Fault
+from simulator.faults import Fault, FaultName
 
 NOBODYS = "3d0d3c0e-0000-4000-8000-00000000000b"
 
@@ -112,14 +112,22 @@ async def test_which_chargers_can_be_reached_and_which_ask_nobody(
     ]
 
 
-async def test_who_asks_for_much_waits_when_told_to(simulator: SimulatorClient, zapcloud: ZapCloud) -> None:
+@pytest.mark.parametrize(("name", "status"), [("rest-429", 429), ("rest-5xx", 502), ("rest-5xx", 503)])
+async def test_who_asks_for_much_asks_again_and_a_driver_does_not_wait_for_that(
+    simulator: SimulatorClient, zapcloud: ZapCloud, name: FaultName, status: int
+) -> None:
     view = await simulator.add_installation("Harbour", chargers=1)
-    await simulator.set_faults({"rest-429": Fault(next=1)})
+    await simulator.set_faults({name: Fault(next=2, status=status)})
     assert await zapcloud.installation(view.id)
 
-    await simulator.set_faults({"rest-429": Fault(next=1)})
-    with pytest.raises(ZapCloudUnavailable, match="429"):
+    await simulator.set_faults({name: Fault(next=1, status=status)})
+    with pytest.raises(ZapCloudUnavailable, match=str(status)):
         await zapcloud.session(NOBODYS)
+
+    await simulator.set_faults({name: Fault(next=10, status=status)})
+    with pytest.raises(ZapCloudUnavailable, match=str(status)):
+        await zapcloud.installation(view.id)
+    assert (await simulator.faults())[name].next == 6
 
 
 async def test_a_business_error_tells_its_code(simulator: SimulatorClient, zapcloud: ZapCloud) -> None:
