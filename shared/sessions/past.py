@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 from typing import Any
 
 from shared import telemetry
@@ -12,21 +11,17 @@ from shared.clock import Clock
 from shared.errors import LimitExceeded
 from shared.sessions.attribution import Attribution
 from shared.sessions.end import EndHook
+from shared.sessions.index_reading import IndexReading
 from shared.sessions.ledger import Ledger, instant_text, report_fact
 from shared.sessions.meter import MeterValues
 from shared.sessions.view import Source
 from shared.storage.installations import Installation
-from shared.storage.session_index import DrawnEntry, SessionIndex, month_partition, months
+from shared.storage.session_index import DrawnEntry, SessionIndex
 from shared.storage.sessions import Sessions
 from shared.zapcloud.commit import Commit
 from shared.zapcloud.history import PastSession
 
 _AT_ONCE = 16
-_AROUND = timedelta(minutes=15)
-"""We list a session under the instant we let it in, ZapCloud under the instant it began."""
-_WIDE = timedelta(hours=1)
-_MOST_SPANS = 8
-_CREDIBLE = timedelta(days=60)
 
 
 class PastSessions:
@@ -48,14 +43,24 @@ class PastSessions:
         self._attribution = attribution
         self._meter_values = meter_values
 
+    def index_from(self, installation: Installation, since: datetime) -> IndexReading:
+        """What the log lists of the installation, for a reading of one of ZapCloud's lists from `since` on."""
+        return IndexReading(self._clock, self._index, installation.id, since)
+
     async def take(
-        self, installation: Installation, sessions: Sequence[PastSession], source: Source, *, anew: bool = False
+        self,
+        installation: Installation,
+        sessions: Sequence[PastSession],
+        source: Source,
+        index: IndexReading,
+        *,
+        anew: bool = False,
     ) -> int:
         """Store what is new in a page of sessions that are over; how many of them there were. With `anew`, what
         could not be found out before is tried again: whose card it is, whether a signed meter value is valid."""
         over = [one for one in sessions if is_ours_to_log(one, installation)]
-        listed = await self._listed(installation.id, over, source)
-        self._sessions.remember(one.report.session_id for one in over if one.report.session_id in listed)
+        listed = await index.entries(over)
+        self._sessions.remember(listed)
         new = [
             one
             for one in over
@@ -123,30 +128,6 @@ class PastSessions:
             "energyDetails": [[instant_text(at), energy_kwh] for at, energy_kwh in one.energy_details] or None,
         }
         return {name: value for name, value in said.items() if value is not None}
-
-    async def _listed(self, installation_id: str, over: Sequence[PastSession], source: Source) -> dict[str, DrawnEntry]:
-        """The entries of these sessions, as far as they are listed where they would be."""
-        now = self._clock()
-        starts = [one.report.start for one in over if one.report.start and abs(now - one.report.start) < _CREDIBLE]
-        entries: list[DrawnEntry] = []
-        for first, last in spans(starts, most=_MOST_SPANS if source is Source.ARCHIVED_SESSIONS else 1):
-            since, until = first - _AROUND, last + _AROUND
-            for month in months(since, until):
-                entries += await self._index.drawn(month_partition(installation_id, month), since, until)
-        return {entry.session_id: entry for entry in entries}
-
-
-def spans(instants: Sequence[datetime], *, most: int) -> list[tuple[datetime, datetime]]:
-    """From the first instant to the last, without the widest gaps between, so that these are `most` spans at the most.
-
-    Charge history comes in the order of starts, so that all between is of the page, too. The archive comes in the order
-    of ends and has sessions among them that were offline for days.
-    """
-    ordered = sorted(instants)
-    by_width = sorted(range(1, len(ordered)), key=lambda place: ordered[place] - ordered[place - 1], reverse=True)
-    wide = [place for place in by_width[: most - 1] if ordered[place] - ordered[place - 1] > _WIDE]
-    cuts = [0, *sorted(wide), len(ordered)]
-    return [(ordered[first], ordered[end - 1]) for first, end in pairwise(cuts) if ordered]
 
 
 def is_ours_to_log(one: PastSession, installation: Installation) -> bool:

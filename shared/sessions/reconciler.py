@@ -14,6 +14,7 @@ import msgspec
 from shared import telemetry
 from shared.clock import Clock
 from shared.errors import ZapCloudError, ZapCloudUnavailable
+from shared.sessions.index_reading import IndexReading
 from shared.sessions.items import ListedItems
 from shared.sessions.past import PastSessions
 from shared.sessions.view import Source
@@ -143,10 +144,11 @@ class _Reading:
     async def _pages(self, since: datetime, reached: str, *, anew: bool) -> bool:
         """Whether all that began at `since` or later was read; as long as pages come in order, the mark `reached` says
         how far."""
+        index = self._past.index_from(self._installation, since)
         page, pages, last, in_order = 0, 1, since, True
         while page < pages and self.pages_left > 0:
             items, pages = await self._zapcloud.charge_history(self._installation.id, since, page)
-            sessions = await self._take(items, Source.CHARGE_HISTORY, anew=anew)
+            sessions = await self._take(items, Source.CHARGE_HISTORY, index, anew=anew)
             page += 1
             in_order, last = _reached(sessions, last, in_order=in_order)
             if in_order:
@@ -158,6 +160,7 @@ class _Reading:
         """From where the cursor is, if a reading is under way; a cursor that ZapCloud does not take is dropped."""
         since = self._mark.archive_from or (self._mark.archive_until or self._began - DEEP) - _OVERLAP
         until = self._mark.archive_to or self._began
+        index = self._past.index_from(self._installation, since)
         cursor, following = self._mark.archive_cursor, True
         while following and self.pages_left > 0:
             try:
@@ -165,7 +168,7 @@ class _Reading:
             except ZapCloudRefused:
                 await self._note(archive_cursor=None, archive_from=None, archive_to=None)
                 raise
-            await self._take(items, Source.ARCHIVED_SESSIONS)
+            await self._take(items, Source.ARCHIVED_SESSIONS, index)
             following = cursor is not None
             await self._note(archive_cursor=cursor, archive_from=since, archive_to=until)
         if not following:
@@ -179,11 +182,13 @@ class _Reading:
         self._mark = msgspec.structs.replace(self._mark, **changes)
         await self._marks.set_mark(self._installation.id, self._mark)
 
-    async def _take(self, items: list[dict[str, Any]], source: Source, *, anew: bool = False) -> list[PastSession]:
+    async def _take(
+        self, items: list[dict[str, Any]], source: Source, index: IndexReading, *, anew: bool = False
+    ) -> list[PastSession]:
         """Store a page; its sessions, as far as they can be understood."""
         self.pages_left -= 1
         sessions = await self._items.read(self._installation.id, items, source)
-        if new := await self._past.take(self._installation, sessions, source, anew=anew):
+        if new := await self._past.take(self._installation, sessions, source, index, anew=anew):
             telemetry.event("sessions.reconciled", installationId=self._installation.id, sessions=new, source=source)
         return sessions
 

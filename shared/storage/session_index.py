@@ -16,15 +16,20 @@ NO_INSTALLATION = "unknown"
 
 
 class DrawnEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What an entry tells of ZapCloud's statements: `history` and `archived` name those of charge history and of the
-    archive that it was drawn from, the others say what may be left to be found out."""
+    """Where an entry is, and what it tells of ZapCloud's statements: `history` and `archived` name those of charge
+    history and of the archive that it was drawn from, the others say what may be left to be found out."""
 
     session_id: str
+    listed_at: datetime
     start_known: bool
     token_id: str | None = None
     signature: str | None = None
     history: str | None = None
     archived: str | None = None
+
+    @property
+    def row_key(self) -> str:
+        return f"{instant_key(self.listed_at)}-{self.session_id}"
 
 
 _DRAWN_PROPERTIES = [field.encode_name for field in msgspec.structs.fields(DrawnEntry)]
@@ -33,7 +38,6 @@ _DRAWN_PROPERTIES = [field.encode_name for field in msgspec.structs.fields(Drawn
 class SessionEntry(DrawnEntry, frozen=True, kw_only=True, rename="camel"):
     """A session as it is listed; energy in kWh. `facts` counts what it was drawn from: more facts, newer entry."""
 
-    listed_at: datetime
     facts: int
     status: str
     unresolved: bool = False
@@ -54,10 +58,6 @@ class SessionEntry(DrawnEntry, frozen=True, kw_only=True, rename="camel"):
     @property
     def partition(self) -> str:
         return month_partition(self.installation_id, self.listed_at)
-
-    @property
-    def row_key(self) -> str:
-        return f"{instant_key(self.listed_at)}-{self.session_id}"
 
 
 def instant_key(instant: datetime) -> str:
@@ -123,11 +123,11 @@ class SessionIndex:
         rows = await self._table.partition(partition, after=after, before=before, limit=limit)
         return [from_properties(SessionEntry, row.properties) for row in rows]
 
-    async def drawn(self, partition: str, first: datetime, last: datetime) -> list[DrawnEntry]:
-        """What the entries of one installation's month between two instants were drawn from."""
-        rows = await self._table.partition(
-            partition, after=instant_key(first), before=instant_key(last), select=_DRAWN_PROPERTIES
-        )
+    async def drawn(
+        self, partition: str, after: str, *, before: str | None = None, limit: int | None = None
+    ) -> list[DrawnEntry]:
+        """What up to `limit` entries of one installation's month were drawn from, whose row keys lie between."""
+        rows = await self._table.partition(partition, after=after, before=before, limit=limit, select=_DRAWN_PROPERTIES)
         return [from_properties(DrawnEntry, row.properties) for row in rows]
 
     async def unresolved(self, partition: str) -> list[SessionEntry]:

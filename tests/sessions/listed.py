@@ -109,7 +109,8 @@ class Listed:
         await self.services.end_hook.record(report, Source.END_HOOK, installation_id)
 
     async def read(self, items: Sequence[PastSession], *, anew: bool = False) -> None:
-        await self.past.take(self.installation, items, Source.CHARGE_HISTORY, anew=anew)
+        index = self.past.index_from(self.installation, START)
+        await self.past.take(self.installation, items, Source.CHARGE_HISTORY, index, anew=anew)
 
     async def view(self, number: int) -> SessionView:
         view = await self.services.ledger.view(self.session(number))
