@@ -12,6 +12,7 @@ Only where ZapCloud says that the installation uses web hooks, or cannot be aske
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import batched
 
 from shared import telemetry
 from shared.clock import Clock
@@ -70,31 +71,39 @@ class LockoutWatch:
             due = await self._decisions.due_expectations(installation.id, now, _MOST_PER_RUN)
             if not due:
                 continue
-            by_hooks = await self._type(installation.id) in {None, _WEB_HOOKS}
-            for start in range(0, len(due), _AT_ONCE):
-                some = due[start : start + _AT_ONCE]
-                if by_hooks:
+            if await self._type(installation.id) in {None, _WEB_HOOKS}:
+                by_charger: dict[str, list[Expectation]] = {}
+                for one in due:
+                    by_charger.setdefault(one.charger_id, []).append(one)
+                for some in batched(by_charger.values(), _AT_ONCE, strict=False):
                     await self._look_at(installation, some)
-                else:
-                    await self._decisions.forget(installation.id, some)
+            else:
+                await self._decisions.forget(installation.id, due)
 
-    async def _look_at(self, installation: Installation, some: Sequence[Expectation]) -> None:
-        """What was looked at is forgotten, whatever becomes of the others: it would be told twice."""
-        signs = await asyncio.gather(*(self._is_sign(installation, one) for one in some), return_exceptions=True)
-        for expectation, is_sign in zip(some, signs, strict=True):
-            if is_sign is True:
-                _report(installation.id, expectation)
-        looked_at = [one for one, sign in zip(some, signs, strict=True) if not isinstance(sign, BaseException)]
-        if looked_at:
-            await self._decisions.forget(installation.id, looked_at)
-        for failure in signs:
-            if isinstance(failure, BaseException):
-                raise failure
+    async def _look_at(self, installation: Installation, chargers: Sequence[list[Expectation]]) -> None:
+        """What was looked at is forgotten, whatever becomes of the other chargers': it would be told twice."""
+        outcomes = await asyncio.gather(*(self._signs(installation, due) for due in chargers), return_exceptions=True)
+        looked_at: list[Expectation] = []
+        failures: list[BaseException] = []
+        for due, outcome in zip(chargers, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                failures.append(outcome)
+                continue
+            looked_at += due
+            for sign in outcome:
+                _report(installation.id, sign)
+        await self._decisions.forget(installation.id, looked_at)
+        if failures:
+            raise failures[0]
 
-    async def _is_sign(self, installation: Installation, expectation: Expectation) -> bool:
+    async def _signs(self, installation: Installation, due: Sequence[Expectation]) -> list[Expectation]:
+        """Of what was expected of one charger, what is a sign."""
+        standing = await self._authorizations.read(due[0].charger_id)
+        return [one for one in due if await self._is_sign(installation, one, standing)]
+
+    async def _is_sign(self, installation: Installation, expectation: Expectation, standing: Standing) -> bool:
         if expectation.kind == "session":
-            return installation.mode is Mode.ENFORCE and not await self._is_ours(expectation.session_id)
-        standing = await self._authorizations.read(expectation.charger_id)
+            return installation.mode is Mode.ENFORCE and not await self._is_ours(expectation.session_id, standing)
         since = expectation.at - _BEFORE
         if expectation.kind == "start":
             since = min(since, came_after(standing.evidence, expectation.at))
@@ -113,7 +122,9 @@ class LockoutWatch:
         view = await self._ledger.view(evidence.running_session_id) if evidence.running_session_id else None
         return view is not None and covers(view, evidence, expectation.at)
 
-    async def _is_ours(self, session_id: str | None) -> bool:
+    async def _is_ours(self, session_id: str | None, standing: Standing) -> bool:
+        if standing.claim and standing.claim.session_id == session_id:
+            return True
         view = await self._ledger.view(session_id) if session_id else None
         return view is not None and view.start_known
 

@@ -4,11 +4,13 @@ what a charger observed that a web hook should soon be heard of."""
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import batched
 
 import msgspec
 
 from shared.errors import Conflict
 from shared.storage.codec import from_properties, to_properties
+from shared.storage.guard import MAX_TRANSACTION_ROWS
 from shared.storage.session_index import instant_key
 from shared.storage.table import Change, Tables
 
@@ -92,9 +94,10 @@ class Decisions:
         return [from_properties(Expectation, row.properties) for row in rows]
 
     async def forget(self, installation_id: str, expectations: Sequence[Expectation]) -> None:
-        """Up to a hundred in one transaction; one by one where another instance forgot some of them meanwhile."""
-        try:
-            await self._table.transact([Change("delete", installation_id, one.key) for one in expectations])
-        except Conflict:
-            for one in expectations:
-                await self._table.delete(installation_id, one.key)
+        """A hundred in one transaction; one by one where another instance forgot some of them meanwhile."""
+        for some in batched(expectations, MAX_TRANSACTION_ROWS, strict=False):
+            try:
+                await self._table.transact([Change("delete", installation_id, one.key) for one in some])
+            except Conflict:
+                for one in some:
+                    await self._table.delete(installation_id, one.key)
