@@ -81,6 +81,7 @@ async def serve(options: Options) -> AsyncIterator[Simulator]:
         chargers = Chargers(kernel, world, faults, StartCaller(kernel, world, client), cloud)
         drivers = Drivers(kernel, world, chargers)
         timers = HostTimers(kernel, world, http)
+        kernel.before_moving.append(timers.settle)
         control = Control(kernel, world, faults, chargers, cloud, drivers, timers, tokens, messaging)
         app = web.Application(middlewares=[problems_as_json], client_max_size=LARGEST_BODY_BYTES)
         app.add_routes([*RestApi(world, faults, tokens, limit, subscriptions).routes(), *control.routes()])
@@ -92,6 +93,7 @@ async def serve(options: Options) -> AsyncIterator[Simulator]:
             yield Simulator(f"http://{host}:{port}", broker.port, kernel, world)
         finally:
             await kernel.close()
+            await timers.close()
             await runner.cleanup()
             await broker.close()
 

@@ -238,6 +238,8 @@ class Chargers:
     def _draw(self, charger: Charger, session: Session, power_kw: float) -> None:
         flowed = session.power_kw > 0
         session.draw(power_kw, self._kernel.now())
+        if not self._world.settings.changes_reported:
+            return
         if power_kw or (flowed and not self._faults.strikes("readings-persist", charger.id)):
             current = number_text(charger, power_kw * 1000 / (NOMINAL_V * PHASES))
             for state in CURRENTS:

@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How long, in real seconds, virtual time waits for consumers of messages."""
     consumers_every_s: Interval = 0
     """How much virtual time may pass between two such waits; with 0 no instant ends before its messages are taken."""
+    timers_for_s: Interval = 0
+    """How much virtual time may pass while a timer of the host runs; with 0 it stands still."""
     details_role: bool = True
     """Whether the user of the REST API is owner or service of what it asks connection details for."""
     telemetry_every_s: Interval = 60
@@ -72,6 +74,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Between two signs of life of an idle charger."""
     signed_every_s: Interval = 900
     """Between two signed meter readings of a session."""
+    changes_reported: bool = True
+    """Whether chargers report currents, power and session energy when these change."""
     device_in_messages: bool = True
     """Whether messages name DeviceId and DeviceType, which those of 2021 did not."""
     timestamps: Literal["usual", "mixed"] = "usual"

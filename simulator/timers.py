@@ -2,10 +2,13 @@
 
 On the accelerated stack the host does not fire timer triggers by itself. The simulator reads them from the host's admin
 endpoint (Microsoft Learn, "Manually run a non HTTP-triggered function") and fires each at its simulated instants; time
-waits for the run to be answered.
+waits for the run to be answered, at once or, as `timers_for_s` says, after a while. No run of a timer begins before its
+last one is over.
 """
 
+import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -35,6 +38,7 @@ class HostTimers:
         self._world = world
         self._http = http
         self._host: Host | None = None
+        self._under_way: dict[str, tuple[TimerRun, asyncio.Task[None]]] = {}
 
     async def attach(self, host: Host) -> list[str]:
         """Fire this host's timers from now on, in place of any other's; answers with their functions' names.
@@ -60,15 +64,40 @@ class HostTimers:
             await self._kernel.sleep_until(schedule.next_after(self._kernel.now()))
             if self._host is not host:
                 return
+            await self._end(name)
             run = TimerRun(self._kernel.now(), name)
             self._world.timer_runs.append(run)
-            try:
-                async with self._http.post(
-                    f"{host.url}/admin/functions/{name}", json={"input": ""}, **_options(host)
-                ) as response:
-                    run.status = response.status
-            except (aiohttp.ClientError, TimeoutError) as error:
-                run.error = type(error).__name__
+            self._under_way[name] = run, asyncio.create_task(self._run(host, run))
+            if not self._world.settings.timers_for_s:
+                await self._end(name)
+
+    async def settle(self) -> None:
+        """Wait for the runs that time may not leave behind."""
+        longest, now = timedelta(seconds=self._world.settings.timers_for_s), self._kernel.now()
+        for name, (run, _) in list(self._under_way.items()):
+            if now - run.at >= longest:
+                await self._end(name)
+
+    async def close(self) -> None:
+        """Wait for no run any more."""
+        tasks = [task for _, task in self._under_way.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _end(self, name: str) -> None:
+        if name in self._under_way:
+            await self._under_way[name][1]
+            self._under_way.pop(name, None)
+
+    async def _run(self, host: Host, run: TimerRun) -> None:
+        try:
+            async with self._http.post(
+                f"{host.url}/admin/functions/{run.function}", json={"input": ""}, **_options(host)
+            ) as response:
+                run.status = response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            run.error = type(error).__name__
 
     async def _schedules(self, host: Host) -> dict[str, Schedule]:
         try:

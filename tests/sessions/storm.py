@@ -74,8 +74,10 @@ SIMULATED = {
     "telemetry_every_s": 0,
     "pulse_every_s": 0,
     "signed_every_s": 0,
+    "changes_reported": False,
     "consumers_within_s": 5,
     "consumers_every_s": 30,
+    "timers_for_s": 300,
 }
 
 
@@ -253,6 +255,7 @@ class Storm:
         self._say(f"the storm is over; {len(self._asleep)} chargers stay offline for three days")
         self._hits = {name: fault.hits for name, fault in (await self._stack.simulator.faults()).items()}
         await self._stack.simulator.set_faults({})
+        await self._stack.simulator.change_settings(timers_for_s=0)
         for charger in self._away:
             await self._stack.simulator.go_online(charger)
         await self._pass(CALM_SECONDS)

@@ -143,6 +143,9 @@ class Host:
 
     def __init__(self) -> None:
         self.runs: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.asked = asyncio.Event()
         self.functions = [
             timer("refresh", "0 */10 * * * *"),
             timer("sweep", "0 0 * * * *"),
@@ -159,6 +162,8 @@ class Host:
         assert request.headers["x-functions-key"] == "master"
         assert await request.json() == {"input": ""}
         self.runs.append(request.match_info["name"])
+        self.asked.set()
+        await self.may_answer.wait()
         return web.Response(status=202 if request.match_info["name"] == "refresh" else 500)
 
 
@@ -191,6 +196,35 @@ async def test_timers_fire_at_their_simulated_instants(simulator, host):
     assert [(run.at - START).total_seconds() / 60 for run in runs] == [10, 20, 30, 40, 50, 60, 60]
     assert [run.status for run in runs] == [202] * 6 + [500]
     assert await simulator.problems() == []
+
+
+async def test_time_goes_on_for_a_while_beside_a_timer_that_runs_long(simulator, host):
+    await simulator.attach_host(host.url, "master")
+    await simulator.change_settings(timers_for_s=120)
+    host.may_answer.clear()
+    await simulator.advance(720)
+    assert [run.status for run in await simulator.timer_runs()] == [None]
+
+    waiting = asyncio.create_task(simulator.advance(1))
+    await asyncio.wait([waiting], timeout=0.2)
+    assert not waiting.done()
+    host.may_answer.set()
+    await waiting
+    assert [run.status for run in await simulator.timer_runs()] == [202]
+
+
+async def test_a_timer_is_not_fired_beside_its_own_last_run(simulator, host):
+    await simulator.attach_host(host.url, "master")
+    await simulator.change_settings(timers_for_s=7200)
+    host.may_answer.clear()
+    waiting = asyncio.create_task(simulator.advance(1300))
+    await host.asked.wait()
+    await asyncio.wait([waiting], timeout=0.2)
+    assert not waiting.done()
+    assert host.runs == ["refresh"]
+    host.may_answer.set()
+    await waiting
+    assert len(await simulator.timer_runs()) == 2
 
 
 async def test_a_host_that_refuses_or_cannot_be_read_is_said(simulator, host):

@@ -75,6 +75,17 @@ async def test_reports_can_be_switched_off_and_offline_chargers_make_none(simula
         assert len(consumer.received) == 9
 
 
+async def test_changes_of_what_is_measured_can_be_left_out(simulator):
+    site = await site_of(simulator, 1)
+    await simulator.change_settings(changes_reported=False)
+    async with consuming(await stream(simulator)) as consumer:
+        await simulator.plug(site.chargers[0].id)
+        await simulator.finish(site.chargers[0].id)
+        await simulator.unplug(site.chargers[0].id)
+        assert {710, 721, 723} <= {state["StateId"] for state in consumer.states}
+        assert {507, 513, 553}.isdisjoint(state["StateId"] for state in consumer.states)
+
+
 async def test_a_pro_writes_up_to_four_decimals(simulator):
     site = await site_of(simulator, 1, device_type=1)
     async with consuming(await stream(simulator)) as consumer:
