@@ -20,7 +20,7 @@ async def differences_after_restore(stack: Stack, host: Host, say: Callable[[str
     azurite = await start_azurite(folder / "azurite", ports, folder, many_rows=True)
     try:
         new = storage_connection_string(ports)
-        before, _ = await asyncio.gather(every_answer(host), _restore(stack, new, folder))
+        before, _ = await asyncio.gather(every_answer(host, stack.host), _restore(stack, new, folder))
         say(f"the backup is restored, and {len(before)} answers are written down")
         restored = [
             await stack.start_host(name, Ports.free().host, {"ZAPBRIDGE_TABLES": new})
