@@ -13,7 +13,7 @@ LONGEST_SECONDS = 900
 
 async def differences_after_restore(stack: Stack, host: Host, say: Callable[[str], None]) -> list[str]:
     """The questions that an app on a restored account answers otherwise than `host`, whose timer `backup` has just
-    run; the account is another Azurite's."""
+    run, and the stack's own; the account is another Azurite's."""
     folder = stack.folder / "restored"
     folder.mkdir()
     ports = Ports.free()
