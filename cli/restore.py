@@ -117,8 +117,9 @@ async def _list_sessions(stores: Stores, advance: Callable[[int], None]) -> None
     """Draw the index again, which is no part of a backup."""
     behind = Behind()
     sessions, authorizations = Sessions(stores.tables), Authorizations(stores.tables)
-    ledger = Ledger(system_clock, sessions, SessionIndex(stores.tables), behind)
-    await Redrawing(sessions, authorizations, ledger).all(advance)
+    index = SessionIndex(stores.tables)
+    ledger = Ledger(system_clock, sessions, index, behind)
+    await Redrawing(sessions, index, authorizations, ledger).all(advance)
     await behind.settled()
 
 

@@ -298,7 +298,7 @@ def build(settings: Settings, tables: "Tables | None" = None) -> Services:
         secrets=secrets,
         streams_host=host,
         schema=schema,
-        upgrade=Upgrade(schema, {1: Redrawing(log, authorizations, ledger).piece}),
+        upgrade=Upgrade(schema, {1: Redrawing(log, index, authorizations, ledger).piece}),
         backup=_backup(settings, clock, identity),
     )
 

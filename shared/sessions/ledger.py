@@ -32,9 +32,14 @@ class Ledger:
         self._listing = False
 
     async def view(self, session_id: str) -> SessionView | None:
-        """None where nobody ever stated anything about the session, but that it would stand for another."""
+        """None where nobody ever stated anything about it."""
         view, _ = await self._read(session_id)
-        return view if any(fact.event != Event.REPLACES for fact in view.timeline) else None
+        return view if _is_stated(view) else None
+
+    async def entry(self, session_id: str) -> SessionEntry | None:
+        """How the session is to be listed; None where it is not."""
+        view, listed_at = await self._read(session_id)
+        return _entry(view, listed_at or self._clock()) if _is_stated(view) else None
 
     async def _read(self, session_id: str, seen: frozenset[str] = frozenset()) -> tuple[SessionView, datetime | None]:
         """The session with what it has from those it stands for, and the instant it is listed under."""
@@ -141,7 +146,7 @@ class Ledger:
         """
         if view.replaced_by and view.replaced_by not in seen:
             await self.project(view.replaced_by, seen | {view.session_id})
-        while any(fact.event != Event.REPLACES for fact in view.timeline):
+        while _is_stated(view):
             entry = _entry(view, listed_at or self._clock())
             for place in _places(view.timeline) - {view.installation_id}:
                 await self._index.forget(entry, place)
@@ -227,6 +232,11 @@ def _entry(view: SessionView, listed_at: datetime) -> SessionEntry:
         history=view.history,
         archived=view.archived,
     )
+
+
+def _is_stated(view: SessionView) -> bool:
+    """Whether anybody stated anything about the session, but that it would stand for another."""
+    return any(fact.event != Event.REPLACES for fact in view.timeline)
 
 
 def _is_unresolved(view: SessionView) -> bool:

@@ -109,6 +109,8 @@ class _Reading:
         self._installation = installation
         self._mark = msgspec.structs.replace(mark, read_at=clock())
         self._began = clock()
+        self._recent_from = (mark.history_until or self._began) - _OVERLAP
+        self._is_deep_due = mark.deep_at is None or self._began - mark.deep_at >= _DEEP_EVERY
         self.pages_left = pages_left
 
     @property
@@ -118,35 +120,39 @@ class _Reading:
 
     async def recent(self) -> None:
         """Charge history from where the last reading ended, however long ago that is."""
-        since = (self._mark.history_until or self._began) - _OVERLAP
-        if await self._pages(since, "history_until", anew=False):
+        if await self._pages(self._recent_from, "history_until", anew=self._is_deep_due):
             await self._note(history_until=self._began)
 
     async def deep(self) -> None:
-        """Charge history of the last 35 days, once a day; what a run does not reach the next one goes on with."""
-        if self._mark.deep_at and self._began - self._mark.deep_at < _DEEP_EVERY:
+        """Charge history of the last 35 days, once a day, up to what was just read as recent; what a run does not reach
+        the next one goes on with."""
+        if not self._is_deep_due:
             return
-        if await self._pages(self._since(DEEP, self._mark.deep_reached), "deep_reached", anew=True):
+        since = self._since(DEEP, self._mark.deep_reached)
+        if await self._pages(since, "deep_reached", until=self._recent_from, anew=True):
             await self._note(deep_reached=None, deep_at=self._began)
 
     async def year(self) -> None:
-        """Charge history of the last year, once a month, likewise. At once where we were told of the installation long
-        ago: the log is one restored from a backup, which may be old."""
+        """Charge history of the last year, once a month, up to the 35 days that are read each day, likewise. At once
+        where we were told of the installation long ago: the log is one restored from a backup, which may be old."""
         read_at = self._mark.year_at or self._installation.since
         if read_at and self._began - read_at < _YEAR_EVERY:
             return
-        if await self._pages(self._since(_YEAR, self._mark.year_reached), "year_reached", anew=False):
+        since = self._since(_YEAR, self._mark.year_reached)
+        if await self._pages(since, "year_reached", until=self._began - DEEP, anew=False):
             await self._note(year_reached=None, year_at=self._began)
 
     def _since(self, depth: timedelta, reached: datetime | None) -> datetime:
         return max(self._began - depth, reached or self._began - depth)
 
-    async def _pages(self, since: datetime, reached: str, *, anew: bool) -> bool:
-        """Whether all that began at `since` or later was read; as long as pages come in order, the mark `reached` says
-        how far."""
+    async def _pages(self, since: datetime, reached: str, *, until: datetime | None = None, anew: bool) -> bool:
+        """Whether all that began from `since` to `until` was read; as long as pages come in order, the mark `reached`
+        says how far."""
         index = self._past.index_from(self._installation, since)
         page, pages, last, in_order = 0, 1, since, True
-        while page < pages and self.pages_left > 0:
+        while page < pages and not (until and in_order and last >= until):
+            if self.pages_left <= 0:
+                return False
             items, pages = await self._zapcloud.charge_history(self._installation.id, since, page)
             sessions = await self._take(items, Source.CHARGE_HISTORY, index, anew=anew)
             page += 1
@@ -154,7 +160,7 @@ class _Reading:
             if in_order:
                 known: datetime | None = getattr(self._mark, reached)
                 await self._note(**{reached: max(last, known or last)})
-        return page >= pages
+        return True
 
     async def archive(self) -> None:
         """From where the cursor is, if a reading is under way; a cursor that ZapCloud does not take is dropped."""

@@ -23,7 +23,7 @@ KIND = "stream-message"
 _SHARE_OF_LOCK = 0.7
 _USUAL_LOCK, _LONGEST_LOCK = timedelta(seconds=30), timedelta(minutes=5)
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.25, 2.0
-_AT_ONCE = 8
+_AT_ONCE = 16
 
 
 class StreamIntake:

@@ -21,6 +21,7 @@ from shared.errors import BackupUnusable, Conflict, StorageUnavailable
 from shared.sessions.redrawing import Redrawing
 from shared.storage.authorizations import Authorizations, Claim
 from shared.storage.schema import SCHEMA_VERSION, Schema, Standing
+from shared.storage.session_index import SessionIndex
 from shared.storage.sessions import Sessions
 from shared.storage.table import Tables
 from tests.backup.conftest import CHARGER, INSTALLATION, contents, fill, restore, session_id
@@ -60,14 +61,21 @@ async def test_a_restored_account_holds_what_was_backed_up(
     assert manifest.schema_version == SCHEMA_VERSION
 
 
+async def redraw(tables: Tables, services: Services, advance: Callable[[int], None] = lambda _: None) -> None:
+    index, claims = SessionIndex(tables), Authorizations(tables)
+    await Redrawing(Sessions(tables), index, claims, services.ledger).all(advance)
+
+
 async def test_the_index_is_drawn_again_as_it_was(
     services: Services, backup: Backup, container: BackupContainer, empty: Tables, restored_services: Services
 ) -> None:
     await fill(services, cards=5)
     await restore(container, empty, await backup.run())
-    log, claims = Sessions(empty), Authorizations(empty)
+    told: list[int] = []
 
-    await Redrawing(log, claims, restored_services.ledger).all(lambda _: None)
+    await redraw(empty, restored_services, told.append)
+
+    assert sum(told) == len(await Sessions(empty).ids("", 1000))
 
     assert await contents(empty) == await contents(services.tables)
 
@@ -89,7 +97,7 @@ async def test_a_claim_whose_session_came_too_late_for_the_backup_is_a_session_a
     await services.authorizations.insert(late)
     await restore(container, empty, await backup.run())
 
-    await Redrawing(Sessions(empty), Authorizations(empty), restored_services.ledger).all(lambda _: None)
+    await redraw(empty, restored_services)
     await restored_services.behind.settled()
 
     view = await restored_services.ledger.view(late.session_id)

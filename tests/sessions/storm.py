@@ -76,7 +76,7 @@ SIMULATED = {
     "signed_every_s": 0,
     "changes_reported": False,
     "consumers_within_s": 5,
-    "consumers_every_s": 30,
+    "consumers_every_s": 60,
     "timers_for_s": 300,
 }
 
@@ -112,8 +112,9 @@ class Storm:
         log = await log_of(host)
         truth = await simulator.sessions()
         result = account(truth, log, {f"nfc-{card}": driver for card, driver in cards.items()})
-        self._say("the log is held against the truth; now a backup is made, and restored")
+        self._say("the log is held against the truth; now a backup is made")
         await host.run_timer("backup", LONGEST_BACKUP_SECONDS)
+        self._say("the backup is made; it is restored, and the app is asked for every answer")
         otherwise = await differences_after_restore(self._stack, host, self._say)
         given_up = sum(session.status == "given-up" for session in truth)
         return msgspec.structs.replace(

@@ -99,6 +99,15 @@ async def test_a_replaced_session_is_not_billable_and_its_driver_is_that_of_the_
     assert {one: entries[one].driver for one in entries} == {claimed: "Kari", replacement: "Kari"}
 
 
+async def test_what_was_read_as_recent_is_not_read_again_by_the_daily_and_the_monthly_reading(site: CloudSite) -> None:
+    ids = {await site.charge(hours=0.1) for _ in range(110)}
+    before = len(await site.client.requests())
+    await site.reconcile()
+    asked = [one.path for one in (await site.client.requests())[before:]]
+    assert set(await site.listed()) == ids
+    assert sum(path.startswith("/api/chargehistory") for path in asked) == 4, "two pages, and one of each longer time"
+
+
 @pytest.mark.parametrize("fault", ["rest-429", "rest-5xx"])
 async def test_a_reading_that_zapcloud_breaks_off_is_done_by_a_later_one(site: CloudSite, fault: FaultName) -> None:
     ids = {await site.charge(hours=0.1) for _ in range(110)}
