@@ -64,19 +64,19 @@ class HostTimers:
             await self._kernel.sleep_until(schedule.next_after(self._kernel.now()))
             if self._host is not host:
                 return
-            await self._end(name)
+            await self._answered(name)
             run = TimerRun(self._kernel.now(), name)
             self._world.timer_runs.append(run)
             self._under_way[name] = run, asyncio.create_task(self._run(host, run))
             if not self._world.settings.timers_for_s:
-                await self._end(name)
+                await self._answered(name)
 
     async def settle(self) -> None:
         """Wait for the runs that time may not leave behind."""
         longest, now = timedelta(seconds=self._world.settings.timers_for_s), self._kernel.now()
         for name, (run, _) in list(self._under_way.items()):
             if now - run.at >= longest:
-                await self._end(name)
+                await self._answered(name)
 
     async def close(self) -> None:
         """Wait for no run any more."""
@@ -85,7 +85,8 @@ class HostTimers:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _end(self, name: str) -> None:
+    async def _answered(self, name: str) -> None:
+        """Until the timer's last run, if one is under way, is answered."""
         if name in self._under_way:
             await self._under_way[name][1]
             self._under_way.pop(name, None)

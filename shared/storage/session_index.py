@@ -4,11 +4,13 @@ Partition = installation and month, row = the instant the session is listed unde
 """
 
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 
 import msgspec
 
 from shared.errors import Conflict
 from shared.storage.codec import from_properties, to_properties
+from shared.storage.guard import MAX_TRANSACTION_ROWS
 from shared.storage.table import Change, Tables
 
 NO_INSTALLATION = "unknown"
@@ -99,13 +101,12 @@ class SessionIndex:
             await self.put(entry)
 
     async def put_new(self, entries: list[SessionEntry]) -> None:
-        """Write entries of sessions that were just authorized, in as few transactions as they need."""
+        """Write entries of sessions that are listed nowhere yet, in as few transactions as they need."""
         partitions: dict[str, list[SessionEntry]] = {}
         for entry in entries:
             partitions.setdefault(entry.partition, []).append(entry)
         for partition, members in partitions.items():
-            for start in range(0, len(members), 100):
-                batch = members[start : start + 100]
+            for batch in batched(members, MAX_TRANSACTION_ROWS, strict=False):
                 try:
                     await self._table.transact(
                         [Change("insert", partition, entry.row_key, to_properties(entry)) for entry in batch]

@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
 
 import pytest
-from azure.core.pipeline.transport import AioHttpTransport
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.storing import CountingTransport
 from shared.sessions import index_reading as module
 from shared.sessions.index_reading import IndexReading, spans
 from shared.storage.session_index import SessionEntry, SessionIndex
@@ -35,14 +34,6 @@ def test_a_session_that_was_offline_for_days_is_looked_for_by_itself() -> None:
     assert spans([MONDAY_MORNING, then, days_ago], most=8) == [(days_ago, days_ago), (MONDAY_MORNING, then)]
     assert spans([MONDAY_MORNING, then, days_ago], most=1) == [(days_ago, then)]
     assert spans([], most=8) == []
-
-
-class CountingTransport(AioHttpTransport):
-    requests = 0
-
-    async def send(self, request: Any, **options: Any) -> Any:
-        self.requests += 1
-        return await super().send(request, **options)
 
 
 class Book:
@@ -91,7 +82,7 @@ class Book:
 
 @pytest.fixture
 async def book(connection_string: str, clock: HandClock) -> AsyncIterator[Book]:
-    transport = CountingTransport(use_env_settings=False)
+    transport = CountingTransport()
     async with Tables(connection_string, transport) as tables:
         book = Book(tables, transport, clock, 2200)
         await book.write()
